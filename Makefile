@@ -1,0 +1,54 @@
+# make demo, make test: everything else is installed into .venv (Airflow 3) and .venv-airflow2 (Airflow 2.11).
+PYTHON ?= $(firstword $(foreach name,python3.12 python3.13 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
+PYTHON2 ?= $(firstword $(foreach name,python3.12 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $(name))))
+PYTEST_ARGS ?=
+
+.PHONY: help demo test test-airflow2 lint types docs benchmarks clean
+
+help:
+	@echo 'make demo           convert an example DAG and run it step by step on a local AWS endpoint'
+	@echo 'make test           run the tests on Airflow 3'
+	@echo 'make test-airflow2  run the tests on Airflow 2.11'
+	@echo 'make lint types     check the style and the types'
+	@echo 'make docs           write the generated reference pages'
+	@echo 'make benchmarks     measure conversion and import times'
+
+.venv/ready: pyproject.toml constraints/airflow3.txt
+	@test -n "$(PYTHON)" || { echo 'Python 3.10 to 3.13 is needed; set PYTHON=...'; exit 1; }
+	@echo 'Installing into .venv, once ...'
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/airflow3.txt --editable '.[dev]' --config-settings editable_mode=strict
+	@touch $@
+
+.venv-airflow2/ready: pyproject.toml constraints/airflow2.txt
+	@test -n "$(PYTHON2)" || { echo 'Python 3.10 to 3.12 is needed for Airflow 2.11; set PYTHON2=...'; exit 1; }
+	@echo 'Installing into .venv-airflow2, once ...'
+	@$(PYTHON2) -m venv .venv-airflow2
+	@.venv-airflow2/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/airflow2.txt --editable '.[test]' --config-settings editable_mode=strict
+	@touch $@
+
+demo: .venv/ready
+	@.venv/bin/python -m sagemaker_provider.local.demo
+
+test: .venv/ready
+	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+test-airflow2: .venv-airflow2/ready
+	@.venv-airflow2/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/ready
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: .venv/ready
+	@.venv/bin/mypy
+
+docs: .venv/ready
+	@.venv/bin/python docs/generate.py
+
+benchmarks: .venv/ready
+	@.venv/bin/python benchmarks/conversion.py
+	@.venv/bin/python benchmarks/imports.py
+
+clean:
+	@rm -rf .venv .venv-airflow2 .demo build *.egg-info

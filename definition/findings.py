@@ -1,0 +1,527 @@
+"""Findings: everything a person should know about a definition, or about how it differs from a DAG.
+
+:data:`RULES` is the one list of codes; the documentation page of findings is written from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
+from typing import Any, Final
+
+
+class Severity(str, Enum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    """There is no correct definition, or the service would refuse it."""
+    DIFFERENCE = "difference"
+    """The definition works, and behaves differently from the DAG, or in a way the service does not document."""
+    NOTE = "note"
+    """Something was decided that is good to know."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a code means: ``title`` in a few words, ``cause`` in a sentence, ``cure`` what to do."""
+
+    severity: Severity
+    title: str
+    cause: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A finding.
+
+    :param code: stable code, ``SMP`` and three digits, a key of :data:`RULES`.
+    :param severity: see :class:`Severity`.
+    :param message: one sentence on what was found.
+    :param cure: one sentence on what to do.
+    :param place: where in the definition or in the task's arguments.
+    :param task: Airflow task id, where there is one.
+    :param dag: DAG id, where there is one.
+    :param file: file, where there is one.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    cure: str
+    place: str = ""
+    task: str = ""
+    dag: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.file, self.dag, self.task, self.place) if part)
+        return f"{self.code} {self.severity.value}: {where + ': ' if where else ''}{self.message}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as a JSON object with stable keys."""
+        return {**asdict(self), "severity": self.severity.value}
+
+
+def finding(code: str, message: str, *, place: str = "", task: str = "", dag: str = "", file: str = "") -> Finding:
+    """A finding with the severity and the cure of its rule."""
+    rule = RULES[code]
+    return Finding(code, rule.severity, message, rule.cure, place, task, dag, file)
+
+
+def located(findings: Sequence[Finding], **where: str) -> list[Finding]:
+    """Copies of findings with ``task``, ``dag`` or ``file`` filled in where they are empty."""
+    texts: list[dict[str, Any]] = [
+        {key: getattr(item, key) or value for key, value in where.items()} for item in findings
+    ]
+    return [replace(item, **text) for item, text in zip(findings, texts)]
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings without repeats, by severity and then as they were found."""
+    ranks = list(Severity)
+    return sorted(dict.fromkeys(findings), key=lambda item: ranks.index(item.severity))
+
+
+def errors(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that prevent a correct definition."""
+    return [item for item in findings if item.severity is Severity.ERROR]
+
+
+def _rules(severity: Severity, table: dict[str, tuple[str, str, str]]) -> dict[str, Rule]:
+    return {code: Rule(severity, *texts) for code, texts in table.items()}
+
+
+RULES: Final[dict[str, Rule]] = {
+    **_rules(
+        Severity.ERROR,
+        {
+            # Loading DAGs
+            "SMP101": (
+                "DAG file does not import",
+                "Importing the file raised an error, so its DAGs are not known.",
+                "Mend the error; the file must import in this environment, with its providers installed.",
+            ),
+            "SMP102": (
+                "No DAG found",
+                "The path holds no DAG, or none with the given id.",
+                "Name a file or folder that defines a DAG, and check --dag-id.",
+            ),
+            "SMP103": (
+                "Cycle in the DAG",
+                "The tasks depend on each other in a circle.",
+                "Remove one of the dependencies in the circle.",
+            ),
+            "SMP104": (
+                "Nothing to convert",
+                "The DAG has no task that becomes a pipeline step.",
+                "Convert a DAG that holds SageMaker steps, or add steps to this one.",
+            ),
+            "SMP105": (
+                "Two DAGs with one file name",
+                "Two DAGs would be written to the same file.",
+                "Rename one of the DAGs, or convert them into different folders.",
+            ),
+            # Tasks
+            "SMP201": (
+                "Task type has no translation",
+                "No translation is registered for this operator, so the task cannot become a step.",
+                "Keep the task in Airflow, replace it with a step operator, or register a translator for its class.",
+            ),
+            "SMP202": (
+                "Operator argument cannot be translated",
+                "An argument of the operator changes what the task does and has no counterpart in a pipeline.",
+                "Remove the argument, or keep the task in Airflow.",
+            ),
+            "SMP203": (
+                "Sensor without the job it waits for",
+                "The sensor does not wait for a job that an upstream task of the same DAG creates.",
+                "Let it wait for the job of an upstream task, or keep it in Airflow.",
+            ),
+            "SMP204": (
+                "Mapped task",
+                "The task is expanded over a list at run time.",
+                "Write one task per item, or keep the task in Airflow.",
+            ),
+            "SMP205": (
+                "Trigger rule has no counterpart",
+                "A pipeline step waits for success, failure or the end of each upstream; this rule is something else.",
+                "Use all_success, all_done or all_failed, or keep the task in Airflow.",
+            ),
+            "SMP206": (
+                "Invalid operator arguments",
+                "The operator's arguments are not valid together.",
+                "Correct the arguments.",
+            ),
+            # Values
+            "SMP301": (
+                "Template cannot become an expression",
+                "The definition language has only references, Join and JsonGet; the template computes something else.",
+                "Compute the value before the run and pass it as a param, or in a Processing or Lambda step.",
+            ),
+            "SMP302": (
+                "Template reads an unknown param",
+                "The DAG does not declare the param, so the pipeline would have no such parameter.",
+                "Declare it in the DAG's params.",
+            ),
+            "SMP303": (
+                "Reference to a task that is not upstream",
+                "The value comes from a task that need not have run before.",
+                "Add the dependency in the DAG, or correct the task id.",
+            ),
+            "SMP304": (
+                "Value of another task is not available in a pipeline",
+                "The value read from the other task is not among the properties of its step.",
+                "Read a property of the step's Describe response, or a property file.",
+            ),
+            "SMP305": (
+                "Param cannot become a parameter",
+                "Pipeline parameters are String, Integer, Float or Boolean; the param is something else and is used.",
+                "Use a scalar param, or write the value into the task.",
+            ),
+            "SMP306": (
+                "Secret in the definition",
+                "The definition would hold a value that Airflow masks as secret; everybody who may describe the pipeline could read it.",
+                "Let the job read the secret from AWS Secrets Manager.",
+            ),
+            "SMP307": (
+                "Value is not JSON",
+                "The value cannot be written into a definition.",
+                "Use text, numbers, booleans, lists and dicts only.",
+            ),
+            "SMP308": (
+                "Role is not an ARN",
+                "A definition needs the ARN of a role; the operator was given a role's name.",
+                "Write the full ARN arn:aws:iam::<account>:role/<name>.",
+            ),
+            "SMP309": (
+                "Text holds a name that changes",
+                "The text holds the name of a job or model that another task makes; a pipeline names it differently, so the text would point at nothing.",
+                "Refer to the step's properties instead, for example through a Join.",
+            ),
+            # Structure
+            "SMP401": (
+                "Task runs in no branch",
+                "The task needs tasks of both branches to succeed, or is a direct downstream that no branch names, so Airflow always skips it.",
+                "Give a joining task the trigger rule none_failed_min_one_success, and list every direct downstream in a branch.",
+            ),
+            "SMP402": (
+                "Join cannot be expressed",
+                "The task runs after one of several branches that do not make up all outcomes of their conditions.",
+                "Let the task follow both branches of each condition, or none.",
+            ),
+            "SMP403": (
+                "Reference into a branch that may not have run",
+                "After a join, the task reads a value of a step that exists in one branch only.",
+                "Read only values of steps before the condition, or move the task into the branch.",
+            ),
+            "SMP404": (
+                "Branch names a task that is not downstream",
+                "The condition lists a task that does not depend on it.",
+                "Make the task a direct downstream of the condition.",
+            ),
+            # Definition
+            "SMP501": (
+                "Not a definition",
+                "The text is not JSON or has no definition's structure.",
+                "Correct the JSON; Steps must be a list of objects with Name, Type and Arguments.",
+            ),
+            "SMP502": ("Invalid name", "Names have 1 to 64 letters, digits, hyphens and underscores.", "Rename it."),
+            "SMP503": (
+                "Name used twice",
+                "Names are unique in the whole definition, branches and loop bodies included.",
+                "Rename one of the two.",
+            ),
+            "SMP504": (
+                "Too many steps",
+                "A pipeline has at most 50 steps, those in branches and loops included; the quota cannot be raised.",
+                "Split the pipeline, or join small steps into one.",
+            ),
+            "SMP505": (
+                "Cycle",
+                "Steps depend on each other in a circle.",
+                "Remove one of the dependencies in the circle.",
+            ),
+            "SMP506": (
+                "Unknown step",
+                "A dependency or reference names a step that does not exist.",
+                "Correct the name.",
+            ),
+            "SMP507": (
+                "Invalid dependency",
+                "The dependency is not of a form the service knows.",
+                "Name a step, or give Step and one of the triggers Failed, Stopped and Any, each step once.",
+            ),
+            "SMP508": (
+                "Reference to a step that cannot have run",
+                "The step is in another branch of the same condition, inside another loop, or is the step itself.",
+                "Refer to steps that run before this one.",
+            ),
+            "SMP509": (
+                "Unknown parameter",
+                "The expression names a parameter that is not declared.",
+                "Declare it in Parameters, or correct the name.",
+            ),
+            "SMP510": (
+                "Unknown property",
+                "The step has no such property.",
+                "Correct the path; properties are those of the step's Describe response.",
+            ),
+            "SMP511": (
+                "Malformed expression",
+                "An object looks like an expression and has not its form.",
+                "Write Get, Std:Join with On and Values, or Std:JsonGet with Path and one of PropertyFile and S3Uri.",
+            ),
+            "SMP512": (
+                "Expression not allowed here",
+                "The service resolves expressions only in arguments.",
+                "Write a literal.",
+            ),
+            "SMP513": (
+                "Unknown variable",
+                "The execution variable or scope does not exist.",
+                "Use one of the execution variables of the language.",
+            ),
+            "SMP514": (
+                "Property file not declared",
+                "Std:JsonGet reads property files that a Processing step declares, from one of its outputs.",
+                "Declare the file in PropertyFiles of the Processing step, with the name of one of its outputs.",
+            ),
+            "SMP515": (
+                "Dependency on a Fail step",
+                "A Fail step never succeeds, and the guide forbids to depend on it.",
+                "Remove the dependency.",
+            ),
+            "SMP521": (
+                "Unknown argument",
+                "The request has no such member; the service refuses it.",
+                "Correct the name or remove the member.",
+            ),
+            "SMP522": ("Missing argument", "The request needs the member.", "Add it."),
+            "SMP523": ("Argument of the wrong type", "The request wants another type.", "Correct the value."),
+            "SMP524": (
+                "Argument value not allowed",
+                "The value is outside what the request allows.",
+                "Correct the value.",
+            ),
+            "SMP531": (
+                "Invalid parameter",
+                "The parameter's type, default or allowed values do not fit each other or the language.",
+                "Correct the parameter.",
+            ),
+            "SMP532": (
+                "Too many parameters",
+                "A pipeline has at most 200 parameters.",
+                "Remove some, or gather values in a file that steps read.",
+            ),
+            "SMP541": (
+                "Invalid condition",
+                "The condition is not one of the eight types, or lacks an operand.",
+                "Correct the condition.",
+            ),
+            "SMP551": (
+                "Invalid loop",
+                "The ForEach step breaks a rule of loops.",
+                "Correct the loop: a list or an expression, 1 to 50 at once, a body without Condition, Fail and ForEach.",
+            ),
+            "SMP561": (
+                "Invalid retry policy",
+                "The policy breaks a rule of retry policies.",
+                "Correct the policy: exactly one of MaxAttempts and ExpireAfterMin, within the limits.",
+            ),
+            "SMP562": (
+                "Invalid cache setting",
+                "CacheConfig has Enabled and, as an ISO 8601 duration, ExpireAfter.",
+                "Write Enabled and, for example, ExpireAfter P30D.",
+            ),
+            "SMP563": (
+                "Missing or misplaced step key",
+                "The step lacks a key its type needs, or has a key in the wrong form.",
+                "Correct the step.",
+            ),
+            "SMP571": (
+                "Definition too long",
+                "The definition text has at most 1,048,576 characters.",
+                "Deploy it through S3, or shorten it.",
+            ),
+            "SMP572": (
+                "Invalid experiment",
+                "PipelineExperimentConfig holds ExperimentName and TrialName, valid names or expressions.",
+                "Correct it, or set it to null for no experiment.",
+            ),
+        },
+    ),
+    **_rules(
+        Severity.DIFFERENCE,
+        {
+            "SMP601": (
+                "Retries of user code",
+                "Airflow would try a failed job again; a pipeline retries only faults of the service.",
+                "Retry inside the container, or retry the execution.",
+            ),
+            "SMP602": (
+                "Job name is a prefix",
+                "In a pipeline the service adds the execution and the attempt to the name.",
+                "Read the name through the step's properties.",
+            ),
+            "SMP603": (
+                "Job name dropped",
+                "The name is made from a template; the service names the job itself.",
+                "Read the name through the step's properties.",
+            ),
+            "SMP604": (
+                "Date becomes a parameter",
+                "A pipeline has no dates of its own; whoever starts it must give the value.",
+                "Pass the parameter at the start; the step operators and schedules of this provider do.",
+            ),
+            "SMP605": (
+                "Condition lifted out of a branch",
+                "Conditions inside conditions are not documented as supported, so the inner one stands at the top level, behind the outer one through its operands and dependencies.",
+                "Nothing, or convert with --nested-conditions keep.",
+            ),
+            "SMP606": (
+                "Tasks after a join are duplicated",
+                "A pipeline cannot join branches, so the tasks after them stand in each branch under names of their own.",
+                "Nothing, unless the number of steps matters.",
+            ),
+            "SMP607": (
+                "Trigger rule as run condition",
+                "The rule becomes a run condition; the execution then ends CompletedWithFailures where the DAG run would succeed, and what happens when the upstream never starts is not documented.",
+                "Check that the step may run in these cases.",
+            ),
+            "SMP608": (
+                "Sensor absorbed",
+                "The pipeline itself waits for the job, so the sensor is no step.",
+                "Nothing.",
+            ),
+            "SMP609": (
+                "Argument of the operator has no effect",
+                "The argument concerns Airflow's own waiting or logging.",
+                "Nothing.",
+            ),
+            "SMP610": (
+                "Timeout",
+                "The task's timeout becomes the job's longest run time, or has no counterpart for this type.",
+                "Set StoppingCondition.MaxRuntimeInSeconds where the job has one.",
+            ),
+            "SMP611": (
+                "Schedule is not part of a definition",
+                "The definition does not say when it runs.",
+                "Create a schedule for the pipeline.",
+            ),
+            "SMP612": (
+                "Airflow setting without counterpart",
+                "The setting concerns Airflow's scheduler or notifications.",
+                "Use an EventBridge rule on the pipeline's events where you need it.",
+            ),
+            "SMP613": (
+                "Text form of a value",
+                "A number or boolean is written into text; how the service writes floats and booleans is not documented.",
+                "Use a String param where the form matters.",
+            ),
+            "SMP614": (
+                "Condition compares strictly",
+                "The operator casts text to numbers before it compares; the service compares types strictly.",
+                "Give the operands the types they are compared as.",
+            ),
+            "SMP615": (
+                "Pool, priority and queue",
+                "A pipeline starts every step that can start.",
+                "Limit parallel steps with max_active_tasks, which becomes ParallelismConfiguration.",
+            ),
+            "SMP616": (
+                "Connection of the task",
+                "A pipeline runs with the role of the pipeline, in the pipeline's account and Region.",
+                "Give the pipeline role what the task's connection could do.",
+            ),
+            "SMP617": (
+                "Parameter renamed",
+                "Parameter names have letters, digits, hyphens and underscores only.",
+                "Pass the parameter under its new name.",
+            ),
+            "SMP618": (
+                "Retry policies without documented effect",
+                "The documentation does not list this step type among those retried or cached, though the AWS SDK accepts it.",
+                "Do not rely on it before you have seen it work.",
+            ),
+            "SMP619": (
+                "Condition compares different types",
+                "The operands have different types; how the service compares those is not documented, and the operator fails on them.",
+                "Give both operands one type.",
+            ),
+            "SMP621": (
+                "Unknown step type",
+                "This version does not know the type, so the step is kept and not checked.",
+                "Check the type's name; update this package if the type is new.",
+            ),
+            "SMP622": (
+                "Unknown key",
+                "The key is not among those known for this place.",
+                "Check the key; the service may refuse it.",
+            ),
+            "SMP623": (
+                "Value not in the service model",
+                "The value is not in the list, or not of the pattern, that the installed botocore knows; the service's own rule may be newer or wider.",
+                "Check the spelling; update botocore if the value is new.",
+            ),
+            "SMP624": (
+                "Nested condition",
+                "The developer guide says that nested conditions are not supported.",
+                "Move the inner condition to the top level.",
+            ),
+            "SMP625": (
+                "Dependency on a Condition step",
+                "Naming a Condition step in DependsOn has been reported as refused.",
+                "Depend on steps before the condition, or move the step into a branch.",
+            ),
+            "SMP626": (
+                "Number or boolean where text is wanted",
+                "The service wants text here and the expression is a number or boolean.",
+                "Wrap the expression in Std:Join with an empty On.",
+            ),
+            "SMP627": (
+                "Text where a number or boolean is wanted",
+                "Whether the service converts the text is not documented.",
+                "Declare the parameter or output with the type that is wanted.",
+            ),
+            "SMP628": (
+                "Step may never run",
+                "The step waits for steps in a branch, and never runs when that branch is not taken.",
+                "Move the step into the branch if this is not meant.",
+            ),
+        },
+    ),
+    **_rules(
+        Severity.NOTE,
+        {
+            "SMP701": (
+                "Pipeline or step renamed",
+                "Pipeline and step names allow fewer characters than Airflow's ids.",
+                "Nothing; DisplayName keeps the task id.",
+            ),
+            "SMP702": ("Task vanishes", "The task does nothing; its dependencies are joined.", "Nothing."),
+            "SMP703": (
+                "Param without use or counterpart",
+                "The param is not scalar and no task reads it, so it becomes no parameter.",
+                "Nothing.",
+            ),
+            "SMP704": (
+                "Wrapper key removed",
+                "The Airflow operator wraps the response; a step's properties start below the wrapper.",
+                "Nothing.",
+            ),
+            "SMP706": (
+                "Reference inferred from a name",
+                "The text is the name, or the model's path, of what another task makes; in a pipeline it is read from that step.",
+                "Check that this is what is meant.",
+            ),
+            "SMP705": (
+                "Run id becomes the execution id",
+                "The run id of Airflow is replaced by the id of the pipeline execution.",
+                "Nothing, unless something outside reads the run id.",
+            ),
+        },
+    ),
+}
+"""Every code: 1xx loading, 2xx tasks, 3xx values, 4xx structure, 5xx definition, 6xx differences, 7xx notes."""

@@ -1,0 +1,197 @@
+"""Steps that call code outside SageMaker: Lambda and Callback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+from sagemaker_provider.definition import limits
+from sagemaker_provider.definition.model import OutputParameter
+from sagemaker_provider.operators.base import SageMakerStepOperator, check_event
+from sagemaker_provider.operators.names import digest
+
+_READERS: dict[str, Any] = {
+    "String": str,
+    "Integer": int,
+    "Float": float,
+    "Boolean": {"true": True, "false": False}.__getitem__,
+}
+
+
+class _OutputsOperator(SageMakerStepOperator):
+    """A step whose properties are the outputs it declares.
+
+    :param outputs: declared outputs: :class:`OutputParameter`, or names of String outputs.
+    """
+
+    def __init__(self, *, outputs: Sequence[OutputParameter | str] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.outputs = tuple(OutputParameter(item) if isinstance(item, str) else item for item in outputs)
+
+    def check_property(self, segments: tuple[Any, ...]) -> None:
+        """Only declared outputs can be referred to."""
+        super().check_property(segments)
+        if len(segments) == 2 and segments[1] not in (names := [item.name for item in self.outputs]):
+            raise AttributeError(
+                f"{self.task_id} declares no output {str(segments[1])!r}; it declares {', '.join(names) or 'none'}"
+            )
+
+    def step_members(self) -> dict[str, Any]:
+        """The declared outputs."""
+        return {"OutputParameters": self.outputs}
+
+    def result(self, values: Mapping[str, Any], source: str) -> dict[str, Any]:
+        """The XCom: the declared outputs, typed.
+
+        :raises AirflowException: an output is missing, nested, too long or not of its type; all at once.
+        """
+        problems, typed = [], {}
+        for output in self.outputs:
+            if output.name not in values:
+                problems.append(f"{output.name!r} is missing")
+                continue
+            value = values[output.name]
+            text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+            if isinstance(value, (dict, list)) or value is None:
+                problems.append(f"{output.name!r} is not a single value")
+            elif len(text) > limits.OUTPUT_PARAMETER_VALUE:
+                problems.append(
+                    f"{output.name!r} has {len(text)} characters, allowed are {limits.OUTPUT_PARAMETER_VALUE}"
+                )
+            else:
+                try:
+                    typed[output.name] = _READERS[output.type](text.lower() if output.type == "Boolean" else text)
+                except (ValueError, KeyError):
+                    problems.append(f"{output.name!r} is {value!r}, declared as {output.type}")
+        if problems:
+            raise AirflowException(f"{self.task_id}: outputs of {source}: {'; '.join(problems)}")
+        return {"OutputParameters": typed}
+
+
+class SageMakerLambdaStepOperator(_OutputsOperator):
+    """Invokes a Lambda function and waits for its answer, at most ten minutes, as a pipeline does.
+
+    :param function_arn: ARN of the function; literal, since a pipeline takes no expression here.
+    :param config: the payload: a flat object of text, numbers and references.
+    :param outputs: declared outputs: the function returns an object with these as top-level keys.
+    """
+
+    step_type = "Lambda"
+    template_fields: Sequence[str] = ("config", "function_arn", "aws_conn_id", "region_name")
+
+    def __init__(self, *, function_arn: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.function_arn = function_arn
+
+    def step_members(self) -> dict[str, Any]:
+        """The function and the declared outputs."""
+        return {"FunctionArn": self.function_arn, **super().step_members()}
+
+    def execute(self, context: Any) -> Any:
+        """Invoke once: a repeated call could do the work twice, so a lost answer is a failure."""
+        client = self.aws_hook("lambda", read_timeout=limits.LAMBDA_SECONDS, retries={"total_max_attempts": 1}).conn
+        response = client.invoke(FunctionName=self.function_arn, Payload=json.dumps(self.config).encode())
+        payload = response["Payload"].read().decode()
+        if response.get("FunctionError"):
+            raise AirflowException(f"{self.task_id}: {self.function_arn} failed: {payload[:2000]}")
+        try:
+            answer = json.loads(payload) if payload else None
+        except ValueError:
+            answer = payload
+        if not isinstance(answer, dict):
+            if self.outputs:
+                raise AirflowException(
+                    f"{self.task_id}: {self.function_arn} must return an object with the declared outputs, not {answer!r}"
+                )
+            answer = {}
+        return self.result(answer, self.function_arn)
+
+
+class SageMakerCallbackStepOperator(_OutputsOperator):
+    """Puts a message on a queue and waits for the answer of the worker that reads it.
+
+    The message is that of a pipeline: ``token``, ``pipelineExecutionArn``, ``arguments``, ``status``. A worker answers with
+    :mod:`sagemaker_provider.hooks.callback`, which finds in the message who is waiting: a pipeline, or this task, for
+    which the message names a queue for the answer. The task makes that queue and deletes it when it has the answer.
+
+    :param queue_url: URL of the queue; literal, since a pipeline takes no expression here.
+    :param config: the ``arguments`` of the message: a flat object of text, numbers and references.
+    :param outputs: declared outputs.
+    """
+
+    step_type = "Callback"
+    template_fields: Sequence[str] = ("config", "queue_url", "aws_conn_id", "region_name")
+    queue_prefix: ClassVar[str] = "sagemaker-airflow-answer-"
+
+    def __init__(self, *, queue_url: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.queue_url = queue_url
+
+    def step_members(self) -> dict[str, Any]:
+        """The queue and the declared outputs."""
+        return {"SqsQueueUrl": self.queue_url, **super().step_members()}
+
+    def execute(self, context: Any) -> Any:
+        """Send the message and wait for the answer."""
+        hook = self.aws_hook("sqs")
+        token = digest(context, 10)
+        answer_queue = hook.call("CreateQueue", {"QueueName": f"{self.queue_prefix}{token}"})["QueueUrl"]
+        self.running = {
+            "token": token,
+            "queue": answer_queue,
+            "context": f"airflow:{context['ti'].dag_id}/{context['ti'].run_id}/{self.task_id}",
+        }
+        self._send("Executing")
+        self.log.info("Sent token %s to %s, waiting for the answer on %s", token, self.queue_url, answer_queue)
+        if self.deferrable:
+            from sagemaker_provider.triggers.callback import CallbackAnswerTrigger
+
+            trigger = CallbackAnswerTrigger(queue_url=answer_queue, token=token, **self.aws_settings)
+            self.defer(
+                trigger=trigger,
+                method_name="resume",
+                kwargs={"identifiers": self.running},
+                timeout=self.execution_timeout,
+            )
+        from sagemaker_provider.triggers.callback import receive_answer
+
+        while (answer := receive_answer(hook, answer_queue, token)) is None:  # each call waits for itself
+            self.log.debug("No answer yet")
+        return self.answered(answer_queue, answer)
+
+    def resume(self, context: Any, event: dict[str, Any] | None = None, *, identifiers: dict[str, Any]) -> Any:
+        """Go on with the answer that the trigger received."""
+        check_event(event)
+        assert event is not None
+        return self.answered(identifiers["queue"], event["answer"])
+
+    def answered(self, answer_queue: str, answer: Mapping[str, Any]) -> Any:
+        """The task's XCom, or its failure, from the worker's answer."""
+        self.aws_hook("sqs").call("DeleteQueue", {"QueueUrl": answer_queue})
+        self.running = None
+        if str(answer.get("call", "")).endswith("Failure"):
+            raise AirflowException(f"{self.task_id}: the worker answered: {answer.get('FailureReason') or 'failed'}")
+        return self.result(
+            {item["Name"]: item["Value"] for item in answer.get("OutputParameters", ())}, "the worker's answer"
+        )
+
+    def on_kill(self) -> None:
+        """Tell the worker to stop, as a pipeline does."""
+        if self.running:
+            self._send("Stopping")
+
+    def _send(self, status: str) -> None:
+        from sagemaker_provider.hooks.callback import ANSWER_QUEUE
+
+        assert self.running is not None
+        message = {
+            "token": self.running["token"],
+            "pipelineExecutionArn": self.running["context"],
+            "arguments": self.config,
+            "status": status,
+            ANSWER_QUEUE: self.running["queue"],
+        }
+        self.aws_hook("sqs").call("SendMessage", {"QueueUrl": self.queue_url, "MessageBody": json.dumps(message)})

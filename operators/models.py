@@ -1,0 +1,115 @@
+"""Steps that make and deploy models: Model, RegisterModel, EndpointConfig, Endpoint, InferenceComponent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagemaker_provider.definition import shapes
+from sagemaker_provider.definition.step_types import State, state_of
+from sagemaker_provider.operators.base import SageMakerStepOperator
+from sagemaker_provider.operators.names import digest
+
+
+class SageMakerModelStepOperator(SageMakerStepOperator):
+    """Creates a model.
+
+    :param config: CreateModel request. ``ModelName`` is a prefix and may be left out.
+    """
+
+    step_type = "Model"
+
+
+class SageMakerRegisterModelStepOperator(SageMakerStepOperator):
+    """Registers a model, with one container or several, as a new version in a model package group.
+
+    Step by step a missing group is created first; whether a pipeline does so is not documented, so create it beforehand.
+
+    :param config: CreateModelPackage request.
+    """
+
+    step_type = "RegisterModel"
+
+    def request(self, context: Any) -> dict[str, Any]:
+        """The request, with a token that makes a repeated call of the same try harmless."""
+        return {"ClientToken": digest(context, 32), **super().request(context)}
+
+    def start(self, context: Any) -> dict[str, Any]:
+        """Create the group when it is missing, then the package."""
+        from botocore.exceptions import ClientError
+
+        from sagemaker_provider.hooks.step import exists_already, is_missing
+
+        group = self.config.get("ModelPackageGroupName")
+        if group:
+            try:
+                self.hook.call("DescribeModelPackageGroup", {"ModelPackageGroupName": group})
+            except ClientError as error:
+                if not is_missing(error):
+                    raise
+                self.log.info("Creating the model package group %s", group)
+                try:
+                    self.hook.call("CreateModelPackageGroup", {"ModelPackageGroupName": group})
+                except ClientError as race:  # another task was faster
+                    if not exists_already(race):
+                        raise
+        return super().start(context)
+
+
+class SageMakerEndpointConfigStepOperator(SageMakerStepOperator):
+    """Creates an endpoint configuration.
+
+    The name is taken as it is, and a second configuration of the same name is refused: make it unique for each run, for
+    example ``Join("-", ["churn", ExecutionVariable("PipelineExecutionId")])``.
+
+    :param config: CreateEndpointConfig request.
+    """
+
+    step_type = "EndpointConfig"
+
+
+class _CreateOrUpdateOperator(SageMakerStepOperator):
+    """A resource that is created when its name is new and updated when it exists."""
+
+    unchanged: tuple[str, ...] = ()
+    """Members that, when all are as requested, make an update of a resource in service needless."""
+
+    def start(self, context: Any) -> dict[str, Any]:
+        """Create or update, unless it is already as requested."""
+        request, resource = self.request(context), self.resource
+        identifiers = {member: request[path] for member, path in resource.identifiers.items()}
+        current = self.hook.find(resource, identifiers)
+        if current is None:
+            self.log.info("Creating %s", identifiers)
+            return self.hook.create(resource, request)  # type: ignore[no-any-return]
+        state = state_of(resource, current)[0]
+        if (
+            self.unchanged
+            and all(current.get(member) == request.get(member) for member in self.unchanged)
+            and state in (State.SUCCEEDED, State.RUNNING)
+        ):
+            self.log.info("%s is as requested already", identifiers)
+            return identifiers
+        assert resource.update is not None
+        members = shapes.request_shape(resource.service, resource.update).members
+        self.log.info("Updating %s", identifiers)
+        self.hook.call(resource.update, {key: value for key, value in request.items() if key in members})
+        return identifiers
+
+
+class SageMakerEndpointStepOperator(_CreateOrUpdateOperator):
+    """Creates an endpoint, or updates the one of this name, and waits until it is in service.
+
+    :param config: CreateEndpoint request.
+    """
+
+    step_type = "Endpoint"
+    unchanged = ("EndpointConfigName",)
+
+
+class SageMakerInferenceComponentStepOperator(_CreateOrUpdateOperator):
+    """Creates an inference component, or updates the one of this name, and waits until it is in service.
+
+    :param config: CreateInferenceComponent request.
+    """
+
+    step_type = "InferenceComponent"

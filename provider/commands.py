@@ -1,0 +1,143 @@
+"""What the commands do. Results go to standard output, what concerns the person to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sagemaker_provider.definition import DefinitionError, PipelineDefinition
+from sagemaker_provider.definition.findings import Finding, Severity, errors, finding, located
+from sagemaker_provider.definition.model import EXPERIMENT_OF_THE_PIPELINE
+
+DONE, FOUND, USAGE = 0, 1, 2
+"""Exit codes: done; errors were found; the command cannot be carried out as it was given."""
+
+
+def convert(args: Namespace) -> int:
+    """``convert``: one definition for each DAG; nothing is written for a DAG with errors."""
+    from sagemaker_provider.translator import Settings
+    from sagemaker_provider.translator import convert as convert_dag
+    from sagemaker_provider.translator.load import load_dags
+
+    path, folder = Path(args.path), Path(args.output or ".")
+    if problem := _unusable(path, folder):
+        return _usage(problem)
+    settings = Settings(args.nested_conditions, EXPERIMENT_OF_THE_PIPELINE if args.experiment else None)
+    dags, findings = load_dags(path, args.dag_id)
+    report: list[dict[str, Any]] = []
+    written: dict[Path, str] = {}
+    for file, dag in dags:
+        conversion = convert_dag(dag, settings)
+        found = located(conversion.findings, file=str(file))
+        target = folder / f"{conversion.pipeline['PipelineName']}.pipeline.json"
+        if target in written:
+            found.append(
+                finding("SMP105", f"{written[target]!r} is written to {target} as well", dag=dag.dag_id, file=str(file))
+            )
+        failed = conversion.definition is None or _fails(found, args.strict)
+        if not failed and conversion.definition is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(target, conversion.definition.to_json() + "\n")
+            written[target] = dag.dag_id
+        findings += found
+        report.append(
+            {
+                "dag": dag.dag_id,
+                "file": str(file),
+                "output": None if failed else str(target),
+                "pipeline": conversion.pipeline,
+                "findings": [item.to_json() for item in found],
+            }
+        )
+        if args.format == "text":
+            _show(f"{dag.dag_id}", found, None if failed else conversion.definition, target)
+    loading = [
+        item
+        for item in findings
+        if item.code.startswith("SMP10") and not any(item.to_json() in entry["findings"] for entry in report)
+    ]
+    if args.format == "json":
+        print(json.dumps({"dags": report, "findings": [item.to_json() for item in loading]}, indent=2, sort_keys=True))
+    else:
+        _show("", loading, None, None)
+        failed_count = sum(entry["output"] is None for entry in report)
+        summary = f"{len(report) - failed_count} of {len(report)} DAGs converted, {len(errors(findings))} errors, {_count(findings, Severity.DIFFERENCE)} differences"
+        Console(stderr=True, highlight=False).print(summary)
+    return FOUND if _fails(findings, args.strict) else DONE
+
+
+def validate(args: Namespace) -> int:
+    """``validate``: all findings on each definition."""
+    every: list[Finding] = []
+    for name in args.path:
+        path = Path(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            return _usage(f"{name}: {error.strerror}")
+        except UnicodeDecodeError:
+            found = [finding("SMP501", "not JSON: the file is not UTF-8 text")]
+        else:
+            try:
+                found = PipelineDefinition.from_json(text).validate()
+            except DefinitionError as error:
+                found = error.findings
+        found = located(found, file=name)
+        every += found
+        if args.format == "text":
+            _show(name, found, None, None)
+            if not found:
+                Console(highlight=False).print(f"{name}: valid", markup=False)
+    if args.format == "json":
+        print(json.dumps({"findings": [item.to_json() for item in every]}, indent=2, sort_keys=True))
+    return FOUND if _fails(every, args.strict) else DONE
+
+
+def _fails(findings: Iterable[Finding], strict: bool) -> bool:
+    kinds = (Severity.ERROR, Severity.DIFFERENCE) if strict else (Severity.ERROR,)
+    return any(item.severity in kinds for item in findings)
+
+
+def _count(findings: Iterable[Finding], severity: Severity) -> int:
+    return sum(item.severity is severity for item in findings)
+
+
+def _unusable(path: Path, folder: Path) -> str | None:
+    if not path.exists():
+        return f"{path}: no such file or folder"
+    if folder.exists() and not folder.is_dir():
+        return f"--output {folder}: not a folder"
+    return None
+
+
+def _usage(problem: str) -> int:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(problem, markup=False)
+    return USAGE
+
+
+def _show(title: str, findings: list[Finding], definition: PipelineDefinition | None, target: Path | None) -> None:
+    from sagemaker_provider.report import show
+
+    show(title, findings, definition, target)
+
+
+def _write(target: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,126 @@
+"""Which tasks run in which branch.
+
+A *world* is a set of outcomes of conditions: ``{("check", "IfSteps")}`` is the world in which the conditions of the
+task ``check`` are true. A task runs in the worlds in which Airflow would not skip it. A task that runs in one world is
+one step; one that follows both branches of a condition runs in two, and becomes two steps, since a pipeline cannot join
+branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+
+import networkx as nx
+
+from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.translator.graph import in_order
+
+World: TypeAlias = "frozenset[tuple[str, str]]"
+EVERYWHERE: Final[World] = frozenset()
+SIDES: Final = ("IfSteps", "ElseSteps")
+MOST_WORLDS: Final = 256
+"""Tasks that would need more steps than this are refused before they are counted; a pipeline has 50."""
+
+_JOINS: Final = {
+    "none_failed_min_one_success": any,
+    "one_success": any,
+    "none_failed": lambda ran: True,
+    "all_success": all,
+}
+"""Trigger rules that have a meaning after a branch -> from which of the upstreams ran to whether the task runs."""
+
+
+def worlds(
+    graph: nx.DiGraph, conditions: Mapping[str, Mapping[str, tuple[str, ...]]], rules: Mapping[str, str]
+) -> tuple[dict[str, list[World]], list[Finding]]:
+    """The worlds in which each task runs.
+
+    :param graph: the DAG's tasks.
+    :param conditions: condition task -> side -> task ids directly downstream.
+    :param rules: task -> trigger rule.
+    :return: task -> worlds, those with true conditions first; and findings.
+    """
+    found: dict[str, list[World]] = {}
+    findings: list[Finding] = []
+    order = in_order(graph)
+    ranks = {task: index for index, task in enumerate(order)}
+    reach = {
+        name: {side: _reached(graph, heads) for side, heads in sides.items()} for name, sides in conditions.items()
+    }
+    for task in order:
+        runs_after: dict[str, list[World]] = {}
+        for upstream in graph.predecessors(task):
+            runs_after[upstream] = found[upstream]
+            if upstream in conditions:
+                allowed = [side for side in SIDES if task in reach[upstream][side]]
+                runs_after[upstream] = [world | {(upstream, side)} for side in allowed for world in found[upstream]]
+        relevant = {name for options in runs_after.values() for world in options for name, _ in world}
+        if not relevant:
+            never = any(not options for options in runs_after.values())
+            found[task] = [] if never else [EVERYWHERE]
+            if never and all(found[upstream] for upstream in runs_after):
+                findings.append(finding("SMP401", "no branch names the task", task=task))
+            continue
+        if rules[task] not in _JOINS:
+            findings.append(finding("SMP205", f"the rule {rules[task]} after a branch", task=task))
+            found[task] = []
+            continue
+        scenarios: dict[World, frozenset[str]] = {}
+        for scenario in _scenarios(sorted(relevant, key=ranks.__getitem__), found):
+            ran = frozenset(name for name, options in runs_after.items() if any(world <= scenario for world in options))
+            if _JOINS[rules[task]](name in ran for name in runs_after):
+                scenarios[scenario] = ran
+            if len(scenarios) > MOST_WORLDS:
+                findings.append(
+                    finding("SMP402", f"the task runs after more than {MOST_WORLDS} different ways", task=task)
+                )
+                scenarios = {}
+                break
+        found[task] = sorted(_merged(scenarios), key=lambda world: _sort_key(world, ranks))
+        if not scenarios and all(runs_after.values()):
+            findings.append(finding("SMP401", "no outcome of the conditions lets the task run", task=task))
+    return found, findings
+
+
+def _reached(graph: nx.DiGraph, heads: tuple[str, ...]) -> set[str]:
+    known = [head for head in heads if head in graph]
+    return set(known).union(*(nx.descendants(graph, head) for head in known))
+
+
+def _scenarios(names: list[str], found: Mapping[str, list[World]]) -> Iterator[World]:
+    """Every combination of outcomes of the conditions, without those that are not evaluated in it."""
+
+    def extend(world: World, rest: list[str]) -> Iterator[World]:
+        if not rest:
+            yield world
+            return
+        first, later = rest[0], rest[1:]
+        if any(option <= world for option in found[first]):
+            for side in SIDES:
+                yield from extend(world | {(first, side)}, later)
+        else:
+            yield from extend(world, later)
+
+    return extend(EVERYWHERE, names)
+
+
+def _merged(scenarios: Mapping[World, frozenset[str]]) -> list[World]:
+    """The fewest worlds: two that differ in one outcome only, after the same upstreams, are one."""
+    current = dict(scenarios)
+    changed = True
+    while changed:
+        changed = False
+        for world, ran in list(current.items()):
+            for name, side in world:
+                twin = (world - {(name, side)}) | {(name, SIDES[1 - SIDES.index(side)])}
+                if current.get(world) == ran and current.get(twin) == ran:
+                    del current[world], current[twin]
+                    current[world - {(name, side)}] = ran
+                    changed = True
+                    break
+    return list(current)
+
+
+def _sort_key(world: World, ranks: Mapping[str, int]) -> list[tuple[int, int]]:
+    return sorted((ranks[name], SIDES.index(side)) for name, side in world)

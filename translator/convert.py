@@ -1,0 +1,577 @@
+"""From a DAG to a pipeline definition, pass by pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+import networkx as nx
+
+from sagemaker_provider.definition import shapes
+from sagemaker_provider.definition.conditions import Not, Or
+from sagemaker_provider.definition.findings import Finding, errors, finding, located, ordered
+from sagemaker_provider.definition.model import VERSION, Dependency, PipelineDefinition, Step
+from sagemaker_provider.definition.step_types import STEP_TYPES
+from sagemaker_provider.translator import graph as graphs
+from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
+from sagemaker_provider.translator.names import step_names
+from sagemaker_provider.translator.parameters import Parameters
+from sagemaker_provider.translator.registry import Absorbed, Stays, TaskStep, Translation, translator_for
+from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
+from sagemaker_provider.translator.templates import UntranslatableError
+from sagemaker_provider.translator.triggers import trigger
+from sagemaker_provider.translator.values import Surroundings, Values, conditions
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to convert.
+
+    :param nested_conditions: ``lift`` moves a condition in a branch to the top level, ``keep`` leaves it there.
+    :param experiment_config: ``PipelineExperimentConfig`` of the definition; ``None`` creates no experiment.
+    """
+
+    nested_conditions: str = "lift"
+    experiment_config: Mapping[str, Any] | None = None
+
+
+class Conversion(NamedTuple):
+    """The result of :func:`convert`.
+
+    :param definition: the definition; ``None`` when an error prevents a correct one.
+    :param findings: all findings, errors first.
+    :param pipeline: members of a CreatePipeline request that come from the DAG: ``PipelineName``,
+        ``PipelineDescription``, ``Tags``, ``ParallelismConfiguration``.
+    """
+
+    definition: PipelineDefinition | None
+    findings: list[Finding]
+    pipeline: dict[str, Any]
+
+
+def convert(dag: Any, settings: Settings | None = None) -> Conversion:
+    """Convert a DAG.
+
+    :param dag: an Airflow DAG.
+    :param settings: how to convert.
+    :return: definition, findings and pipeline settings. Nothing of the DAG is left out without a finding.
+    """
+    conversion = _Compiler(dag, settings or Settings()).run()
+    return conversion._replace(findings=located(conversion.findings, dag=dag.dag_id))
+
+
+class Copy(NamedTuple):
+    """A task in one world: what becomes one step."""
+
+    task: str
+    world: World
+
+
+@dataclass
+class _Compiler:
+    """One conversion: the passes share these tables."""
+
+    dag: Any
+    settings: Settings
+    findings: list[Finding] = field(default_factory=list)
+
+    def run(self) -> Conversion:
+        request, found = pipeline_request(self.dag)
+        self.findings += found
+        self.graph = graphs.read(self.dag)
+        if circle := graphs.cycle(self.graph):
+            self.findings.append(finding("SMP103", " -> ".join([*circle, circle[0]])))
+            return self._failed(request)
+        self.order = graphs.in_order(self.graph)
+        self.findings += dag_findings(self.dag)
+        self.translate_tasks()
+        if not self.steps and not errors(self.findings):
+            self.findings.append(
+                finding("SMP104", "none of the tasks becomes a step" if self.graph else "the DAG has no tasks")
+            )
+        self.parameters = Parameters(self.dag.params)
+        self.absorb_sensors()
+        self.place()
+        if errors(self.findings):
+            return self._failed(request)
+        self.name_copies()
+        self.expressions()
+        self.findings += self.parameters.findings
+        if errors(self.findings):
+            return self._failed(request)
+        self.copy_edges()
+        steps = self.emit()
+        if errors(self.findings):
+            return self._failed(request)
+        members = {"Version": VERSION, "Metadata": {}, "PipelineExperimentConfig": self.settings.experiment_config}
+        definition = PipelineDefinition(steps, tuple(self.parameters.known.values()), members)
+        self.findings += self.unused_params()
+        self.findings += self.named_by_task(definition.validate())
+        return Conversion(definition, ordered(self.findings), request)
+
+    def _failed(self, request: dict[str, Any]) -> Conversion:
+        return Conversion(None, ordered(self.findings), request)
+
+    # Pass: what each task becomes
+
+    def translate_tasks(self) -> None:
+        """Ask the registry about every task."""
+        self.translations: dict[str, Translation] = {}
+        for task_id in self.order:
+            task = self.dag.task_dict[task_id]
+            translation = self._translation(task)
+            self.findings += located(translation.findings, task=task_id)
+            if isinstance(translation, TaskStep):
+                translation, found = runtime_limit(task, translation)
+                self.findings += [*task_findings(task, translation), *found]
+            self.translations[task_id] = translation
+        self.steps = {name: item for name, item in self.translations.items() if isinstance(item, TaskStep)}
+
+    def _translation(self, task: Any) -> Translation:
+        if getattr(task, "is_mapped", False) or type(task).__name__ in ("MappedOperator", "DecoratedMappedOperator"):
+            return Stays((finding("SMP204", "the task is expanded over a list", task=task.task_id),))
+        if (
+            task.get_closest_mapped_task_group() is not None
+            if hasattr(task, "get_closest_mapped_task_group")
+            else False
+        ):
+            return Stays((finding("SMP204", "the task is in a mapped task group", task=task.task_id),))
+        translator = translator_for(task)
+        if translator is None:
+            cls = type(task)
+            return Stays(
+                (finding("SMP201", f"no translation for {cls.__module__}.{cls.__qualname__}", task=task.task_id),)
+            )
+        try:
+            return translator(task)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return Stays((finding("SMP206", f"{type(error).__name__}: {error}", task=task.task_id),))
+
+    # Pass: sensors on jobs of the pipeline itself
+
+    def absorb_sensors(self) -> None:
+        """Let sensors vanish that wait for what an upstream task makes; the others are errors."""
+        self.made = {step.made_name: name for name, step in self.steps.items() if step.made_name}
+        named = {
+            value: name
+            for name, step in self.steps.items()
+            if (resource := STEP_TYPES[step.type].resource)
+            and resource.name
+            and isinstance(value := step.arguments.get(resource.name), str)
+        }
+        for task_id, item in self.translations.items():
+            if not isinstance(item, Absorbed):
+                continue
+            maker = ({**named, **self.made}).get(item.waits_for) if isinstance(item.waits_for, str) else None
+            if maker is None:
+                values = Values(task_id, self._surroundings(Copy(task_id, EVERYWHERE), absolute=True))
+                values.rewrite(item.waits_for, "waits_for")
+                maker = next(iter(sorted(values.reads)), None)
+            if maker is None or not nx.has_path(self.graph, maker, task_id):
+                self.findings.append(
+                    finding("SMP203", "it waits for something that no upstream task of the DAG makes", task=task_id)
+                )
+            else:
+                self.findings.append(
+                    finding("SMP608", f"the step of {maker!r} is waited for by the pipeline itself", task=task_id)
+                )
+
+    # Pass: branches
+
+    def place(self) -> None:
+        """Find the worlds in which each task runs; one copy of the task for each."""
+        self.branches = {
+            name: {
+                side: tuple(task for head in heads for task in self._heads(name, head))
+                for side, heads in step.branches.items()
+            }
+            for name, step in self.steps.items()
+            if step.type == "Condition"
+        }
+        self.rules = {
+            name: str(getattr(self.dag.task_dict[name].trigger_rule, "value", self.dag.task_dict[name].trigger_rule))
+            for name in self.graph
+        }
+        self.worlds, found = worlds(self.graph, self.branches, self.rules)
+        self.findings += found
+
+    def _heads(self, condition: str, head: str) -> list[str]:
+        """The tasks that a condition names: a task, or the roots of a task group."""
+        groups = self.dag.task_group.get_task_group_dict()
+        heads = (
+            [head]
+            if head in self.graph
+            else [root.task_id for root in groups[head].get_roots()]
+            if head in groups
+            else []
+        )
+        found = [task for task in heads if self.graph.has_edge(condition, task)]
+        if not found:
+            reason = f"{head!r} is not directly downstream" if heads else f"there is no task {head!r}"
+            self.findings.append(finding("SMP404", reason, task=condition))
+        return found
+
+    def copies(self, task: str) -> list[Copy]:
+        """The copies of a task, the first of which keeps the task's name."""
+        return [Copy(task, world) for world in self.worlds[task]]
+
+    def copy_in(self, task: str, world: World) -> Copy | None:
+        """The copy of a task that has run in a world, if one has."""
+        return next((copy for copy in self.copies(task) if copy.world <= world), None)
+
+    def name_copies(self) -> None:
+        """Give every copy a step name."""
+        names, found = step_names(
+            {name: step.name for name, step in self.steps.items()},
+            {name: self.worlds[name] for name in self.steps},
+            self.order,
+        )
+        self.names = {Copy(task, world): name for (task, world), name in names.items()}
+        self.findings += found
+
+    # Pass: values
+
+    def expressions(self) -> None:
+        """Rewrite the values of every copy, and give them the types of the request."""
+        self.rewritten: dict[Copy, TaskStep] = {}
+        self.data: dict[Copy, set[str]] = {}
+        for task in self.order:
+            if (step := self.steps.get(task)) is None:
+                continue
+            for copy in self.copies(task):
+                values = Values(task, self._surroundings(copy))
+                arguments = values.rewrite(step.arguments, "config") or {}
+                members = values.rewrite(step.members, "") or {}
+                row = STEP_TYPES[step.type]
+                if row.shape:
+                    arguments = values.typed(arguments, shapes.request_shape(*row.shape), "config")
+                values.check_joins(arguments, "config")
+                if step.type == "Condition":
+                    arguments = {"Conditions": conditions(arguments["Conditions"])}
+                self.rewritten[copy] = replace(step, arguments=arguments, members=members)
+                self.data[copy] = values.reads
+                self.findings += [
+                    *values.findings,
+                    *_role_findings(task, arguments),
+                    *_secret_findings(task, arguments),
+                ]
+
+    def _surroundings(self, copy: Copy, *, absolute: bool = False) -> Surroundings:
+        def step_name(task: str) -> str:
+            if task not in self.graph:
+                raise UntranslatableError(f"there is no task {task!r}", "SMP303")
+            if task == copy.task or not (
+                self.graph.has_edge(task, copy.task) or nx.has_path(self.graph, task, copy.task)
+            ):
+                raise UntranslatableError(f"the task {task!r} is not upstream", "SMP303")
+            if absolute:
+                return task
+            other = self.copy_in(task, copy.world)
+            if other is None:
+                raise UntranslatableError(f"the task {task!r} has not run in every branch that leads here", "SMP403")
+            return self.names[other]
+
+        return Surroundings(self.dag.dag_id, self.parameters, self.steps, step_name, {} if absolute else self.made)
+
+    # Pass: the graph of copies
+
+    def copy_edges(self) -> None:
+        """Join the copies as the tasks are joined; then let vanished tasks go and needless edges with them."""
+        edges = nx.DiGraph()
+        edges.add_nodes_from(copy for task in self.order for copy in self.copies(task))
+        for copy in list(edges):
+            for upstream in self.graph.predecessors(copy.task):
+                if (other := self.copy_in(upstream, copy.world)) is not None:
+                    edges.add_edge(
+                        other, copy, trigger=trigger(self.dag.task_dict, upstream, copy.task, self.rules[copy.task])
+                    )
+            for upstream in self.data.get(copy, ()):
+                if (other := self.copy_in(upstream, copy.world)) is not None and not edges.has_edge(other, copy):
+                    edges.add_edge(other, copy, trigger="Completed")
+        for copy in [copy for copy in edges if copy.task not in self.steps]:
+            self._vanish(edges, copy)
+        self.edges = edges
+        for copy in edges:
+            rule = self.rules[copy.task]
+            triggers = [edges.edges[edge]["trigger"] for edge in edges.in_edges(copy)]
+            if None in triggers or (rule in ("one_failed", "one_done") and len(triggers) > 1):
+                self.findings.append(
+                    finding("SMP205", f"the rule {rule} with {len(triggers)} upstream steps", task=copy.task)
+                )
+            elif any(item != "Completed" for item in triggers):
+                self.findings.append(
+                    finding(
+                        "SMP607",
+                        f"the rule {rule} becomes {', '.join(sorted({item for item in triggers if item != 'Completed'}))}",
+                        task=copy.task,
+                    )
+                )
+
+    def _vanish(self, edges: nx.DiGraph, copy: Copy) -> None:
+        before = [(edge[0], edges.edges[edge]["trigger"]) for edge in edges.in_edges(copy)]
+        after = [(edge[1], edges.edges[edge]["trigger"]) for edge in edges.out_edges(copy)]
+        edges.remove_node(copy)
+        for first, entering in before:
+            for second, leaving in after:
+                known = edges.edges[first, second]["trigger"] if edges.has_edge(first, second) else None
+                combined = _through(entering, leaving, len(before))
+                edges.add_edge(
+                    first,
+                    second,
+                    trigger=combined
+                    if known in (None, combined)
+                    else "Completed"
+                    if "Completed" in (known, combined)
+                    else None,
+                )
+
+    # Pass: emit
+
+    def emit(self) -> tuple[Step, ...]:
+        """Put the steps into their branches, with what they depend on."""
+        ranks = {task: index for index, task in enumerate(self.order)}
+        order = sorted(self.edges, key=lambda copy: (ranks[copy.task], self.worlds[copy.task].index(copy.world)))
+        home: dict[Copy, tuple[Copy, str] | None] = {copy: self._home(copy, ranks) for copy in order}
+        guards = {
+            copy: self._guard(copy, home)
+            for copy in order
+            if copy.task in self.branches and home[copy] is None and copy.world
+        }
+        waits = self._waits(order, home)
+        children: dict[tuple[Copy, str] | None, list[Step]] = {}
+        for copy in reversed(order):
+            made = list(self._steps_of(copy, children, waits[copy], guards.get(copy, ())))
+            children.setdefault(home[copy], [])[:0] = made
+        for copy, guard in guards.items():
+            self.findings.append(
+                finding(
+                    "SMP605",
+                    f"{self.names[copy]!r} stands at the top level{' with the conditions of the outer one' if guard else ''}",
+                    task=copy.task,
+                )
+            )
+        for task in self.steps:
+            if len(self.worlds[task]) > 1:
+                self.findings.append(
+                    finding(
+                        "SMP606",
+                        f"the task is {len(self.worlds[task])} steps: {', '.join(self.names[copy] for copy in self.copies(task))}",
+                        task=task,
+                    )
+                )
+        return tuple(children.get(None, ()))
+
+    def _home(self, copy: Copy, ranks: Mapping[str, int]) -> tuple[Copy, str] | None:
+        """The branch that holds a copy: that of the last of its conditions."""
+        if not copy.world or (copy.task in self.branches and self.settings.nested_conditions == "lift"):
+            return None
+        name, side = max(copy.world, key=lambda outcome: ranks[outcome[0]])
+        holder = self.copy_in(name, copy.world)
+        assert holder is not None
+        held = holder.world | {(name, side)}
+        for outcome in sorted(copy.world - held):
+            if not self._kept(copy, outcome):
+                self.findings.append(
+                    finding(
+                        "SMP402",
+                        f"the task is in branches of {outcome[0]!r} and {name!r} at once, and nothing of the former is before it",
+                        task=copy.task,
+                    )
+                )
+        return holder, side
+
+    def _kept(self, copy: Copy, outcome: tuple[str, str]) -> bool:
+        """Whether a copy waits for a step that exists only with an outcome."""
+        return any(outcome in other.world for other in nx.ancestors(self.edges, copy))
+
+    def _guard(self, copy: Copy, home: Mapping[Copy, Any]) -> tuple[Any, ...]:
+        """The conditions that a lifted condition must repeat, because no step of the branch is before it."""
+        guard: list[Any] = []
+        for name, side in sorted(copy.world, key=lambda outcome: self.order.index(outcome[0])):
+            if not self._kept(copy, (name, side)):
+                outer = self.copy_in(name, copy.world)
+                assert outer is not None
+                own = self.rewritten[outer].arguments["Conditions"]
+                guard += own if side == SIDES[0] else [_negated(own)]
+        return tuple(guard)
+
+    def _waits(
+        self, order: list[Copy], home: Mapping[Copy, tuple[Copy, str] | None]
+    ) -> dict[Copy, list[tuple[Copy, str]]]:
+        """What each copy names in ``DependsOn``.
+
+        A branch waits for its condition by itself, and nothing else may name a condition: it waits for what the condition
+        waits for. References make dependencies of their own.
+        """
+        plain = nx.DiGraph()
+        plain.add_nodes_from(order)
+        triggers: dict[tuple[Copy, Copy], str] = {}
+        for copy in order:
+            pending = list(self.edges.in_edges(copy))
+            seen: set[Copy] = set()
+            while pending:
+                edge = pending.pop()
+                first = edge[0]
+                if first in seen or ((holder := home[copy]) is not None and first == holder[0]):
+                    continue
+                seen.add(first)
+                if first.task in self.branches:
+                    pending += self.edges.in_edges(first)
+                elif self.edges.edges[edge]["trigger"] in ("Completed", None) or edge[1] != copy:
+                    plain.add_edge(first, copy)
+                else:
+                    triggers[first, copy] = self.edges.edges[edge]["trigger"]
+            if (holder := home[copy]) is not None:
+                plain.add_edge(holder[0], copy)
+        data = {
+            (other, copy)
+            for copy in order
+            for task in self.data[copy]
+            if (other := self.copy_in(task, copy.world)) is not None
+        }
+        plain.add_edges_from(data)
+        needless = graphs.redundant_edges(plain, graphs.in_order(plain))
+        waits: dict[Copy, list[tuple[Copy, str]]] = {}
+        for copy in order:
+            holder_copy = home[copy][0] if home[copy] else None  # type: ignore[index]
+            named = [
+                (first, "Completed")
+                for first in plain.predecessors(copy)
+                if first != holder_copy and (first, copy) not in data and (first, copy) not in needless
+            ]
+            named += [(first, kind) for (first, second), kind in triggers.items() if second == copy]
+            waits[copy] = sorted(named, key=lambda item: order.index(item[0]) if len(named) > 1 else 0)
+        return waits
+
+    def _steps_of(
+        self, copy: Copy, children: dict[Any, list[Step]], waits: list[tuple[Copy, str]], guard: tuple[Any, ...]
+    ) -> Iterator[Step]:
+        step, name = self.rewritten[copy], self.names[copy]
+        depends_on = (
+            tuple(
+                self.names[other] if kind == "Completed" else Dependency(self.names[other], kind)
+                for other, kind in waits
+            )
+            or None
+        )
+        branches = {side: tuple(children.pop((copy, side), ())) for side in SIDES} if copy.task in self.branches else {}
+        if step.fail_otherwise:
+            fail = Step(f"{name[:57]}-failed", "Fail", {"ErrorMessage": step.fail_otherwise})
+            branches[SIDES[1]] = (*branches[SIDES[1]], fail)
+        output_parameters = step.members.get("OutputParameters")
+        property_files = step.members.get("PropertyFiles")
+        display_name = step.display_name or (copy.task if copy.task != name else None)
+        base = Step(
+            name=name,
+            type=step.type,
+            arguments={**step.arguments, **branches},
+            depends_on=depends_on,
+            display_name=display_name,
+            description=step.description,
+            retry_policies=step.retry_policies or None,
+            cache_config=step.cache_config,
+            property_files=None if property_files is None else tuple(property_files),
+            output_parameters=None if output_parameters is None else tuple(output_parameters),
+            members={
+                key: value for key, value in step.members.items() if key not in ("OutputParameters", "PropertyFiles")
+            },
+        )
+        if not guard:
+            yield base
+            return
+        own = step.arguments["Conditions"]
+        if branches[SIDES[0]] or not branches[SIDES[1]]:
+            yield replace(base, arguments={"Conditions": (*guard, *own), SIDES[0]: branches[SIDES[0]], SIDES[1]: ()})
+        if branches[SIDES[1]]:
+            yield replace(
+                base,
+                name=f"{name[:59]}-else",
+                arguments={"Conditions": (*guard, _negated(own)), SIDES[0]: branches[SIDES[1]], SIDES[1]: ()},
+            )
+
+    # Findings
+
+    def unused_params(self) -> list[Finding]:
+        """Params that became no parameter and are not read."""
+        return [finding("SMP703", reason, place=f"params.{name}") for name, reason in self.parameters.unfit.items()]
+
+    def named_by_task(self, found: list[Finding]) -> list[Finding]:
+        """Findings of the validation with the task whose step they are about."""
+        tasks = {name: copy.task for copy, name in self.names.items()}
+        return [
+            replace(item, task=tasks.get(item.place.removeprefix("Steps.").partition(".")[0], ""))
+            if item.place.startswith("Steps.")
+            else item
+            for item in found
+        ]
+
+
+_THROUGH: Final = {
+    ("Completed", "Completed"): "Completed",
+    ("Completed", "Any"): "Any",
+    ("Any", "Completed"): "Any",
+    ("Any", "Any"): "Any",
+}
+
+
+def _through(entering: str | None, leaving: str | None, branches: int) -> str | None:
+    """The run condition of an edge through a task that vanished; ``None`` when there is none."""
+    if (entering, leaving) == ("Completed", "Failed") and branches == 1:
+        return "Failed"
+    if (entering, leaving) == ("Failed", "Completed"):
+        return "Failed"
+    return _THROUGH.get((entering or "", leaving or ""))
+
+
+def _negated(conditions: tuple[Any, ...]) -> Any:
+    """The opposite of a list of conditions that must all be true."""
+    if len(conditions) == 1:
+        return Not(conditions[0])
+    return Or(tuple(Not(item) for item in conditions))
+
+
+_ROLE_KEYS: Final = ("RoleArn", "ExecutionRoleArn", "executionRoleArn")
+
+
+def _role_findings(task: str, value: Any, place: str = "config") -> Iterator[Finding]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in _ROLE_KEYS and isinstance(item, str) and not item.startswith("arn:"):
+                yield finding("SMP308", f"{item!r} is not the ARN of a role", task=task, place=f"{place}.{key}")
+            else:
+                yield from _role_findings(task, item, f"{place}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _role_findings(task, item, f"{place}[{index}]")
+
+
+_SECRETS: Final = (
+    "password",
+    "passwd",
+    "secret",
+    "secret_key",
+    "secret_access_key",
+    "private_key",
+    "api_key",
+    "apikey",
+    "access_token",
+    "session_token",
+)
+
+
+def _secret_findings(task: str, value: Any, place: str = "config") -> Iterator[Finding]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if (
+                str(key).lower().endswith(_SECRETS)
+                and isinstance(item, str)
+                and item
+                and not item.startswith(("arn:", "s3://"))
+            ):
+                yield finding("SMP306", f"{key!r} has a literal value", task=task, place=f"{place}.{key}")
+            else:
+                yield from _secret_findings(task, item, f"{place}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _secret_findings(task, item, f"{place}[{index}]")

@@ -1,0 +1,91 @@
+"""DAGs from files, without Airflow's database."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from sagemaker_provider.definition.findings import Finding, finding
+
+
+def load_dags(path: Path, dag_id: str | None = None) -> tuple[list[tuple[Path, Any]], list[Finding]]:
+    """Import the DAGs of a file or folder, as Airflow's DAG processor does.
+
+    :param path: a Python file, or a folder, which is searched with its ``.airflowignore``.
+    :param dag_id: only this DAG.
+    :return: (file, DAG) by file and DAG id, and findings on files that do not import.
+    """
+    with _quiet(), _importable(path if path.is_dir() else path.parent):
+        bag = _dag_bag(path)
+    findings = [_import_error(file, text) for file, text in sorted(bag.import_errors.items())]
+    dags = [(_shown(dag.fileloc), dag) for dag in bag.dags.values() if dag_id in (None, dag.dag_id)]
+    if not dags and (dag_id is not None or not findings):
+        reason = (
+            f"there is no DAG {dag_id!r}; there are {', '.join(sorted(bag.dags)) or 'none'}"
+            if dag_id
+            else "there is no DAG"
+        )
+        findings.append(finding("SMP102", reason, file=str(path)))
+    return sorted(dags, key=lambda item: (str(item[0]), item[1].dag_id)), findings
+
+
+def _dag_bag(path: Path) -> Any:
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+
+        options: dict[str, Any] = {}
+    except ImportError:  # Airflow before 3.2
+        from airflow.models.dagbag import DagBag
+
+        options = {"include_examples": False}
+    return DagBag(dag_folder=str(path.resolve()), safe_mode=path.is_dir(), **options)
+
+
+def _import_error(file: str, text: str) -> Finding:
+    """The last line of the traceback, and the line of the file where it happened."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    reason = lines[-1] if lines else "it does not import"
+    if "AirflowDagCycleException" in reason or "Cycle detected" in reason:
+        return finding("SMP103", reason.partition(": ")[2] or reason, file=_relative(file))
+    places = [line for line in lines if line.startswith(f'File "{file}"')]
+    number = places[-1].split("line ")[1].split(",")[0] if places and "line " in places[-1] else ""
+    return finding("SMP101", reason, file=_relative(file), place=f"line {number}" if number else "")
+
+
+def _shown(file: str) -> Path:
+    return Path(_relative(file))
+
+
+def _relative(file: str) -> str:
+    try:
+        return os.path.relpath(file) if not os.path.relpath(file).startswith("..") else file
+    except ValueError:  # another drive
+        return file
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let DAG files import the modules beside them, as they can in Airflow."""
+    entry = str(folder.resolve())
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        sys.path.remove(entry)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what DAG files and Airflow print while importing away from the results."""
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

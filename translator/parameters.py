@@ -1,0 +1,154 @@
+"""The params of a DAG as parameters of the pipeline."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sagemaker_provider.definition import limits
+from sagemaker_provider.definition.expressions import Get, parameter
+from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.definition.model import Parameter
+from sagemaker_provider.definition.validation import is_literal
+from sagemaker_provider.translator.templates import DATES, UntranslatableError
+
+_SCHEMA_TYPES = {"string": "String", "integer": "Integer", "number": "Float", "boolean": "Boolean"}
+
+
+def looks_secret(name: str) -> bool:
+    """Whether Airflow masks values of this name in its user interface and logs."""
+    try:
+        from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
+    except ImportError:
+        from airflow.utils.log.secrets_masker import should_hide_value_for_key  # type: ignore[no-redef]
+    return bool(should_hide_value_for_key(name))
+
+
+class Parameters:
+    """The parameters of one pipeline: those of the DAG's params, and those that templates turn out to need."""
+
+    def __init__(self, params: Any) -> None:
+        self.findings: list[Finding] = []
+        self.known: dict[str, Parameter] = {}
+        self.unfit: dict[str, str] = {}
+        for name in params:
+            self._declare(name, params.get_param(name) if hasattr(params, "get_param") else params[name])
+
+    def _declare(self, name: str, param: Any) -> None:
+        schema = getattr(param, "schema", None) or {}
+        value = getattr(param, "value", param)
+        if type(value).__name__ in ("ArgNotSet", "SetDuringExecution", "NotSetType"):
+            value = None
+        kinds = schema.get("type", [])
+        kinds = [
+            _SCHEMA_TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind in _SCHEMA_TYPES
+        ]
+        kind = next(
+            (
+                kind
+                for kind in (*kinds, "Boolean", "Integer", "Float", "String")
+                if value is not None and is_literal(value, kind)
+            ),
+            None,
+        )
+        kind = kind or (kinds[0] if kinds and value is None else None)
+        if kind is None:
+            self.unfit[name] = (
+                f"the param {name!r} is {'without value and type' if value is None else type(value).__name__}"
+            )
+            return
+        if kind == "String" and value and looks_secret(name):
+            self.findings.append(
+                finding(
+                    "SMP306",
+                    f"the param {name!r} has a default, which would be in the definition",
+                    place=f"params.{name}",
+                )
+            )
+            value = None
+        enum = [item for item in schema.get("enum") or () if item is not None]
+        if enum and kind != "String":
+            self.findings.append(
+                finding(
+                    "SMP612",
+                    f"only String parameters have allowed values; those of {name!r} are not checked",
+                    place=f"params.{name}",
+                )
+            )
+            enum = []
+        for rule in sorted(
+            set(schema)
+            & {
+                "minimum",
+                "maximum",
+                "exclusiveMinimum",
+                "exclusiveMaximum",
+                "minLength",
+                "maxLength",
+                "pattern",
+                "format",
+                "multipleOf",
+            }
+        ):
+            self.findings.append(
+                finding(
+                    "SMP612",
+                    f"the rule {rule} of the param {name!r} is not checked by a pipeline",
+                    place=f"params.{name}",
+                )
+            )
+        description = getattr(param, "description", None)
+        self._add(name, Parameter(self._name(name), kind, value, tuple(enum) or None, description or None))
+
+    def _name(self, name: str) -> str:
+        clean = re.sub(r"[^A-Za-z0-9\-_]", "-", name)[: limits.STEP_NAME_LENGTH] or "param"
+        if clean != name:
+            self.findings.append(finding("SMP617", f"the param {name!r} is called {clean!r}", place=f"params.{name}"))
+        return clean
+
+    def _add(self, name: str, item: Parameter) -> None:
+        if any(other.name == item.name for other in self.known.values()):
+            self.findings.append(
+                finding("SMP503", f"two params become the parameter {item.name!r}", place=f"params.{name}")
+            )
+        self.known[name] = item
+
+    def param(self, name: str, default: Any = None) -> Get:
+        """The expression for ``params.name`` or ``dag_run.conf``.
+
+        :raises UntranslatableError: there is no such param, or it cannot be a parameter.
+        """
+        if name in self.unfit:
+            raise UntranslatableError(f"{self.unfit[name]}; a parameter is text, a number or a boolean", "SMP305")
+        if name not in self.known:
+            if default is None:
+                raise UntranslatableError(f"the DAG declares no param {name!r}", "SMP302")
+            kind = next((kind for kind in ("Boolean", "Integer", "Float", "String") if is_literal(default, kind)), None)
+            if kind is None:
+                raise UntranslatableError(
+                    f"the default {default!r} of {name!r} is not text, a number or a boolean", "SMP305"
+                )
+            if kind == "String" and looks_secret(name):
+                raise UntranslatableError(f"{name!r} has a default, which would be in the definition", "SMP306")
+            self._add(name, Parameter(self._name(name), kind, default))
+        item = self.known[name]
+        if default is not None and item.default_value != default:
+            raise UntranslatableError(
+                f"{name!r} has the default {item.default_value!r} in one place and {default!r} in another"
+            )
+        return parameter(item.name)
+
+    def date(self, name: str) -> Get:
+        """The expression for a date macro."""
+        if name not in self.known:
+            self.known[name] = Parameter(name, "String", description=DATES[name])
+            self.findings.append(
+                finding(
+                    "SMP604",
+                    f"{{{{ {name} }}}} becomes the parameter {name!r}: {DATES[name]}",
+                    place=f"Parameters.{name}",
+                )
+            )
+        elif self.known[name].type != "String":
+            raise UntranslatableError(f"{{{{ {name} }}}} and the param {name!r} would be one parameter")
+        return parameter(name)

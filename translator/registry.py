@@ -1,0 +1,125 @@
+"""Task translators: from the class of an operator to the function that says what its tasks become.
+
+Classes are named, not imported, so that a translator costs nothing where its operators are not installed. Other packages
+register theirs by an entry point of the group ``sagemaker_provider.translators`` that names a module to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Final, TypeAlias
+
+from sagemaker_provider.definition.findings import Finding
+from sagemaker_provider.definition.paths import Segment
+
+ENTRY_POINTS: Final = "sagemaker_provider.translators"
+OWN: Final = (
+    "sagemaker_provider.translator.tasks_steps",
+    "sagemaker_provider.translator.tasks_amazon",
+    "sagemaker_provider.translator.tasks_core",
+)
+
+XComPath: TypeAlias = "Callable[[tuple[Segment, ...]], tuple[Segment, ...] | None]"
+
+
+def same_path(segments: tuple[Segment, ...]) -> tuple[Segment, ...] | None:
+    """The XCom is the Describe response itself."""
+    return segments
+
+
+@dataclass(frozen=True)
+class TaskStep:
+    """A task that becomes a step.
+
+    :param type: step type.
+    :param arguments: ``Arguments`` with templates and references still in them; for a condition without the branches.
+    :param members: keys that only this type has, likewise.
+    :param name: step name, if the task has one of its own.
+    :param display_name: shown in Studio, if the task has one of its own.
+    :param description: shown in Studio.
+    :param retry_policies: retry policies of the step.
+    :param cache_config: cache setting of the step.
+    :param branches: for a condition, the task ids directly downstream by ``IfSteps`` and ``ElseSteps``.
+    :param fail_otherwise: for a condition without an else branch, the message with which the run fails.
+    :param made_name: the text by which other tasks of the DAG call what the task creates, where a pipeline names it.
+    :param xcom: from a path in the task's XCom to the path of the property; ``None`` where there is no such property.
+    :param findings: what differs.
+    """
+
+    type: str
+    arguments: Mapping[str, Any]
+    members: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    display_name: str | None = None
+    description: str | None = None
+    retry_policies: tuple[Any, ...] = ()
+    cache_config: Any = None
+    branches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fail_otherwise: str | None = None
+    made_name: str | None = None
+    xcom: XComPath = same_path
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vanishes:
+    """A task that becomes nothing; what is before and after it is joined."""
+
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Absorbed:
+    """A sensor that waits for what another task creates; in a pipeline that task's step itself is waited for.
+
+    :param waits_for: the value by which it knows what it waits for: a name, a template or a reference.
+    """
+
+    waits_for: Any
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stays:
+    """A task that has no translation; the findings say why."""
+
+    findings: tuple[Finding, ...]
+
+
+Translation: TypeAlias = "TaskStep | Vanishes | Absorbed | Stays"
+Translator: TypeAlias = "Callable[[Any], Translation]"
+_TRANSLATORS: Final[dict[str, Translator]] = {}
+
+
+def translates(*classes: str) -> Callable[[Translator], Translator]:
+    """Register a translator for operator classes and their subclasses.
+
+    :param classes: qualified names such as ``airflow.providers.standard.operators.empty.EmptyOperator``.
+    """
+
+    def register(function: Translator) -> Translator:
+        _TRANSLATORS.update(dict.fromkeys(classes, function))
+        return function
+
+    return register
+
+
+@cache
+def _load() -> None:
+    for module in OWN:
+        import_module(module)
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda item: item.value):
+        entry.load()
+
+
+def translator_for(task: Any) -> Translator | None:
+    """The translator of a task's class, or of the nearest of its base classes."""
+    _load()
+    for cls in type(task).__mro__:
+        if found := _TRANSLATORS.get(f"{cls.__module__}.{cls.__qualname__}"):
+            return found
+    return None

@@ -1,0 +1,276 @@
+"""The SageMaker operators and sensors of the amazon provider.
+
+Their configs are the requests of the same API operations. What differs is reported: names that the service makes itself,
+arguments that concern Airflow's waiting, and the wrapper around the response in the XCom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from sagemaker_provider.definition import conditions as language
+from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.definition.paths import Segment
+from sagemaker_provider.definition.step_types import STEP_TYPES
+from sagemaker_provider.translator.registry import Absorbed, TaskStep, Translation, XComPath, translates
+
+OPERATORS: Final = "airflow.providers.amazon.aws.operators.sagemaker"
+SENSORS: Final = "airflow.providers.amazon.aws.sensors.sagemaker"
+_NESTED: Final = ("Model", "Transform", "EndpointConfig", "Endpoint", "S3Operations")
+
+
+def unwrapped(wrapper: str) -> XComPath:
+    """The XCom has the Describe response under one key."""
+
+    def path(segments: tuple[Segment, ...]) -> tuple[Segment, ...] | None:
+        return segments[1:] if len(segments) > 1 and segments[0] == wrapper else None
+
+    return path
+
+
+def _step(
+    task: Any, kind: str, config: Mapping[str, Any], *findings: Finding, xcom: XComPath | None = None
+) -> Translation:
+    """A step from a config: the name becomes a prefix or goes, and what a pipeline lacks is reported."""
+    row = STEP_TYPES[kind]
+    arguments = dict(config)
+    found = [*findings, *_refused(task, arguments)]
+    made_name = None
+    if row.auto_named and row.resource and row.resource.name in arguments:
+        made_name = arguments[row.resource.name]
+        literal = isinstance(made_name, str) and not any(mark in made_name for mark in ("{{", "{%"))
+        if literal and row.prefix_length and len(made_name) <= row.prefix_length:
+            found.append(finding("SMP602", f"{made_name!r} is a prefix", task=task.task_id, place=row.resource.name))
+        else:
+            del arguments[row.resource.name]
+            found.append(finding("SMP603", f"{made_name!r} is left out", task=task.task_id, place=row.resource.name))
+    return TaskStep(
+        type=kind,
+        arguments=arguments,
+        made_name=made_name if isinstance(made_name, str) else None,
+        xcom=xcom or unwrapped(kind),
+        findings=tuple(found),
+    )
+
+
+def _refused(task: Any, arguments: Mapping[str, Any]) -> Iterator[Finding]:
+    for key in _NESTED:
+        if key in arguments:
+            yield finding(
+                "SMP202",
+                "a config that holds several requests is not one step",
+                task=task.task_id,
+                place=f"config.{key}",
+            )
+
+
+def _unsupported(task: Any, **arguments: str) -> list[Finding]:
+    """Findings for arguments that are set and have no counterpart, with the reason."""
+    return [
+        finding("SMP202", reason, task=task.task_id, place=name)
+        for name, reason in arguments.items()
+        if getattr(task, name, None)
+    ]
+
+
+@translates(f"{OPERATORS}.SageMakerProcessingOperator")
+def processing(task: Any) -> Translation:
+    """CreateProcessingJob."""
+    return _step(
+        task,
+        "Processing",
+        task.config,
+        *_unsupported(task, output_files_to_xcom="output files do not go into an XCom; declare a property file"),
+    )
+
+
+@translates(f"{OPERATORS}.SageMakerTrainingOperator")
+def training(task: Any) -> Translation:
+    """CreateTrainingJob."""
+    return _step(task, "Training", task.config)
+
+
+@translates(f"{OPERATORS}.SageMakerTransformOperator")
+def transform(task: Any) -> Translation:
+    """CreateTransformJob."""
+    return _step(task, "Transform", task.config)
+
+
+@translates(f"{OPERATORS}.SageMakerTuningOperator")
+def tuning(task: Any) -> Translation:
+    """CreateHyperParameterTuningJob."""
+    return _step(task, "Tuning", task.config)
+
+
+@translates(f"{OPERATORS}.SageMakerModelOperator")
+def model(task: Any) -> Translation:
+    """CreateModel."""
+    return _step(task, "Model", task.config)
+
+
+@translates(f"{OPERATORS}.SageMakerEndpointConfigOperator")
+def endpoint_config(task: Any) -> Translation:
+    """CreateEndpointConfig."""
+    return _step(task, "EndpointConfig", task.config)
+
+
+@translates(f"{OPERATORS}.SageMakerEndpointOperator")
+def endpoint(task: Any) -> Translation:
+    """CreateEndpoint or UpdateEndpoint; in a pipeline the service creates or updates by itself."""
+    note = finding(
+        "SMP609",
+        f"operation={task.operation!r}: the step creates the endpoint or updates it, whichever is needed",
+        task=task.task_id,
+        place="operation",
+    )
+    return _step(task, "Endpoint", task.config, note)
+
+
+@translates(f"{OPERATORS}.SageMakerRegisterModelVersionOperator")
+def register_model(task: Any) -> Translation:
+    """CreateModelPackage with one container."""
+    approval = getattr(task.model_approval, "value", task.model_approval)
+    arguments = {
+        "InferenceSpecification": {
+            "Containers": [{"Image": task.image_uri, "ModelDataUrl": task.model_url}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+        "ModelPackageGroupName": task.package_group_name,
+        "ModelApprovalStatus": approval,
+        **({"ModelPackageDescription": task.package_desc} if task.package_desc else {}),
+        **(task.extras or {}),
+    }
+    group = finding(
+        "SMP609",
+        "the operator creates a missing group; whether the step does is not documented, so create it beforehand",
+        task=task.task_id,
+        place="package_group_name",
+    )
+    return _step(
+        task, "RegisterModel", arguments, group, xcom=lambda segments: ("ModelPackageArn",) if not segments else None
+    )
+
+
+@translates(f"{OPERATORS}.SageMakerAutoMLOperator")
+def automl(task: Any) -> Translation:
+    """CreateAutoMLJob, in the one mode that pipelines have."""
+    source: dict[str, Any] = {
+        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": task.s3_input}},
+        "TargetAttributeName": task.target_attribute,
+    }
+    if task.compressed_input:
+        source["CompressionType"] = "Gzip"
+    job_config: dict[str, Any] = {"Mode": "ENSEMBLING"}
+    if task.time_limit:
+        job_config["CompletionCriteria"] = {"MaxAutoMLJobRuntimeInSeconds": task.time_limit}
+    extras = dict(task.extras or {})
+    given = extras.pop("AutoMLJobConfig", {})
+    arguments = {
+        "AutoMLJobName": task.job_name,
+        "InputDataConfig": [source],
+        "OutputDataConfig": {"S3OutputPath": task.s3_output},
+        "RoleArn": task.role_arn,
+        "AutoMLJobConfig": {**job_config, **given},
+        **extras,
+    }
+    found = _unsupported(task, autodeploy_endpoint_name="a step does not deploy; add an endpoint step")
+    if given.get("Mode", "") not in ("", "ENSEMBLING"):
+        found.append(
+            finding(
+                "SMP202",
+                f"the mode {given['Mode']!r}: pipelines have ENSEMBLING only",
+                task=task.task_id,
+                place="extras.AutoMLJobConfig.Mode",
+            )
+        )
+    elif "Mode" not in given:
+        found.append(
+            finding(
+                "SMP609",
+                "without a mode the service chooses one; pipelines have ENSEMBLING only",
+                task=task.task_id,
+                place="extras.AutoMLJobConfig.Mode",
+            )
+        )
+    return _step(
+        task, "AutoML", arguments, *found, xcom=lambda segments: ("BestCandidate", *segments) if segments else None
+    )
+
+
+@translates(f"{OPERATORS}.SageMakerConditionOperator")
+def condition(task: Any) -> Translation:
+    """A Condition step; without an else branch the run fails, as the operator does."""
+    findings: list[Finding] = []
+    operands: list[Any] = []
+    arguments = {"Conditions": [_condition(item, operands) for item in task.conditions]}
+    if any(isinstance(operand, str) and "{{" in operand for operand in operands):
+        findings.append(
+            finding(
+                "SMP614",
+                "the operator casts rendered text to numbers and booleans, the step does not",
+                task=task.task_id,
+            )
+        )
+    return TaskStep(
+        type="Condition",
+        arguments=arguments,
+        branches={"IfSteps": tuple(task.if_task_ids), "ElseSteps": tuple(task.else_task_ids)},
+        fail_otherwise=None if task.else_task_ids else f"Condition check failed in task '{task.task_id}'",
+        xcom=lambda segments: None,
+        findings=tuple(findings),
+    )
+
+
+def _condition(item: Mapping[str, Any], operands: list[Any]) -> dict[str, Any]:
+    """A condition as the definition language writes it."""
+
+    def operand(value: Any) -> Any:
+        operands.append(value)
+        return _cast(value)
+
+    kind = item["type"]
+    if kind == "Not":
+        return {"Type": kind, "Condition": _condition(item["condition"], operands)}
+    if kind == "Or":
+        return {"Type": kind, "Conditions": [_condition(inner, operands) for inner in item["conditions"]]}
+    if kind == "In":
+        return {
+            "Type": kind,
+            "QueryValue": operand(item["value"]),
+            "Values": [operand(value) for value in item["in_values"]],
+        }
+    if kind not in language.CONDITIONS:
+        return {"Type": kind}
+    return {"Type": kind, "LeftValue": operand(item["left_value"]), "RightValue": operand(item["right_value"])}
+
+
+def _cast(value: Any) -> Any:
+    """What the operator compares for a literal text."""
+    if not isinstance(value, str) or "{{" in value:
+        return value
+    for read in (int, float):
+        try:
+            return read(value)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(value.lower(), value)
+
+
+@translates(
+    f"{SENSORS}.SageMakerTrainingSensor",
+    f"{SENSORS}.SageMakerProcessingSensor",
+    f"{SENSORS}.SageMakerTransformSensor",
+    f"{SENSORS}.SageMakerTuningSensor",
+    f"{SENSORS}.SageMakerAutoMLSensor",
+)
+def job_sensor(task: Any) -> Translation:
+    """Waits for a job by its name."""
+    return Absorbed(task.job_name)
+
+
+@translates(f"{SENSORS}.SageMakerEndpointSensor")
+def endpoint_sensor(task: Any) -> Translation:
+    """Waits for an endpoint by its name."""
+    return Absorbed(task.endpoint_name)

@@ -1,0 +1,45 @@
+"""Our own step operators: their arguments are those of a step already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagemaker_provider.definition.findings import finding
+from sagemaker_provider.operators.functions import SageMakerCallbackStepOperator, SageMakerLambdaStepOperator
+from sagemaker_provider.translator.registry import Absorbed, TaskStep, Translation, translates
+
+
+@translates("sagemaker_provider.operators.base.SageMakerStepOperator")
+def step(task: Any) -> Translation:
+    """Any step operator."""
+    findings = []
+    for field, value in (
+        ("function_arn", getattr(task, "function_arn", "")),
+        ("queue_url", getattr(task, "queue_url", "")),
+    ):
+        if isinstance(task, (SageMakerLambdaStepOperator, SageMakerCallbackStepOperator)) and (
+            "{{" in str(value) or "{%" in str(value)
+        ):
+            findings.append(
+                finding("SMP301", "a pipeline takes only literal text here", task=task.task_id, place=field)
+            )
+    return TaskStep(
+        type=task.step_type,
+        arguments=task.step_arguments(),
+        members=task.step_members(),
+        name=task.step_name,
+        display_name=task.display_name,
+        description=task.description,
+        retry_policies=task.retry_policies,
+        cache_config=task.cache,
+        branches={"IfSteps": tuple(task.if_task_ids), "ElseSteps": tuple(task.else_task_ids)}
+        if task.step_type == "Condition"
+        else {},
+        findings=tuple(findings),
+    )
+
+
+@translates("sagemaker_provider.sensors.step.SageMakerStepSensor")
+def sensor(task: Any) -> Translation:
+    """Our sensors wait for what a step creates."""
+    return Absorbed(list(task.identifiers.values())[-1])

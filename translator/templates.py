@@ -1,0 +1,204 @@
+"""Jinja templates as expressions of the definition language.
+
+The template's syntax tree is read, never its text. What the language cannot express raises :class:`UntranslatableError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import jinja2
+from jinja2 import nodes
+
+from sagemaker_provider.definition.expressions import Join, execution_variable
+from sagemaker_provider.definition.paths import Key, Segment
+
+DATES: Final = {
+    "ds": "YYYY-MM-DD of the logical date",
+    "ds_nodash": "YYYYMMDD of the logical date",
+    "ts": "ISO 8601 time of the logical date",
+    "ts_nodash": "YYYYMMDDTHHMMSS of the logical date",
+    "ts_nodash_with_tz": "YYYYMMDDTHHMMSS and offset of the logical date",
+    "logical_date": "ISO 8601 time of the logical date",
+    "data_interval_start": "ISO 8601 time of the start of the data interval",
+    "data_interval_end": "ISO 8601 time of the end of the data interval",
+}
+"""Date macros that become a String parameter of the same name -> what whoever starts the run passes."""
+
+_TASK_INSTANCE: Final = ("ti", "task_instance")
+
+
+class UntranslatableError(ValueError):
+    """A template that the definition language cannot express.
+
+    :param code: code of the finding.
+    """
+
+    def __init__(self, message: str, code: str = "SMP301") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """What a template may refer to.
+
+    :param param: from the name of a param, and a default or ``None``, to an expression.
+    :param date: from the name of a date macro to an expression.
+    :param xcom: from a task id and a path in its XCom to an expression.
+    :param note: takes (code, message) of a finding.
+    :param names: values of ``dag.dag_id``, ``task.task_id`` and the like.
+    """
+
+    param: Callable[[str, Any], Any]
+    date: Callable[[str], Any]
+    xcom: Callable[[str, tuple[Segment, ...]], Any]
+    note: Callable[[str, str], None]
+    names: dict[str, str]
+
+
+def is_template(text: str) -> bool:
+    """Whether Jinja would change the text."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment()  # noqa: S701  (templates are read, never rendered)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> nodes.Template:
+    return _environment().parse(text)
+
+
+def translate(text: str, lookups: Lookups) -> Any:
+    """The expression that gives what the template renders to; the text itself when nothing in it is a template.
+
+    :raises UntranslatableError: there is none; the message says which part is at fault.
+    """
+    if not is_template(text):
+        return text
+    try:
+        tree = _parse(text)
+    except jinja2.TemplateSyntaxError as error:
+        raise UntranslatableError(f"{text!r} is no valid template: {error.message}") from None
+    parts: list[Any] = []
+    for node in tree.body:
+        if not isinstance(node, nodes.Output):
+            raise UntranslatableError(f"{text!r}: {type(node).__name__.lower()} blocks have no counterpart")
+        parts += [
+            part.data if isinstance(part, nodes.TemplateData) else _expression(part, lookups, text)
+            for part in node.nodes
+        ]
+    return joined(parts)
+
+
+def joined(parts: Iterable[Any], on: str = "") -> Any:
+    """One value of several: neighbouring texts are put together, a single value needs no Join."""
+    merged: list[Any] = []
+    for part in parts:
+        inner = part.values if isinstance(part, Join) and part.on == on else (part,)
+        for item in inner:
+            if isinstance(item, str) and merged and isinstance(merged[-1], str):
+                merged[-1] += on + item
+            elif item != "" or on:
+                merged.append(item)
+    if not merged:
+        return ""
+    return merged[0] if len(merged) == 1 else Join(on, tuple(merged))
+
+
+def _expression(node: nodes.Node, lookups: Lookups, text: str) -> Any:
+    if isinstance(node, nodes.Const):
+        return node.value
+    if isinstance(node, (nodes.Add, nodes.Concat)):
+        operands = [node.left, node.right] if isinstance(node, nodes.Add) else node.nodes
+        values = [_expression(item, lookups, text) for item in operands]
+        if isinstance(node, nodes.Add) and not any(isinstance(value, str) for value in values):
+            raise UntranslatableError(f"{text!r}: arithmetic has no counterpart")
+        return joined(values)
+    if isinstance(node, nodes.Filter) and node.name in ("string", "trim") and node.node is not None and not node.args:
+        value = _expression(node.node, lookups, text)
+        return value if node.name == "trim" and isinstance(value, str) else _as_text(value, node, text)
+    path = _path(node)
+    if path is None:
+        raise UntranslatableError(f"{text!r}: {_named(node)} has no counterpart")
+    return _look_up(path, lookups, text)
+
+
+def _as_text(value: Any, node: nodes.Filter, text: str) -> Any:
+    if node.name == "trim":
+        raise UntranslatableError(f"{text!r}: the filter trim has no counterpart")
+    return value if isinstance(value, str) else Join("", (value,))
+
+
+def _look_up(path: list[Any], lookups: Lookups, text: str) -> Any:
+    match path:
+        case ["params", str() as name] | ["dag_run", "conf", str() as name]:
+            return lookups.param(name, None)
+        case ["dag_run", "conf", ("get", [str() as name, *default], {})] if len(default) < 2:
+            return lookups.param(name, *(default or [None]))
+        case ["params", ("get", [str() as name, *default], {})] if len(default) < 2:
+            return lookups.param(name, *(default or [None]))
+        case ["run_id"] | ["dag_run", "run_id"] | ["ti" | "task_instance", "run_id"]:
+            lookups.note("SMP705", f"{text!r} reads the run id")
+            return execution_variable("PipelineExecutionId")
+        case ["dag", "dag_id"] | ["dag_run", "dag_id"] | ["ti" | "task_instance" | "task", "dag_id"]:
+            return lookups.names["dag_id"]
+        case ["task", "task_id"] | ["ti" | "task_instance", "task_id"]:
+            return lookups.names["task_id"]
+        case [str() as name] if name in DATES:
+            return lookups.date(name)
+        case ["ti" | "task_instance", ("xcom_pull", arguments, options), *below]:
+            return _xcom(arguments, options, below, lookups, text)
+        case [str() as name, *_]:
+            raise UntranslatableError(f"{text!r}: {name!r} is known only to Airflow")
+    raise UntranslatableError(f"{text!r} has no counterpart")
+
+
+def _xcom(arguments: list[Any], options: dict[str, Any], below: list[Any], lookups: Lookups, text: str) -> Any:
+    names = ("task_ids", "dag_id", "key")
+    given = {**dict(zip(names, arguments)), **options}
+    task_id, key = given.pop("task_ids", None), given.pop("key", "return_value")
+    if isinstance(task_id, list) and len(task_id) == 1:
+        raise UntranslatableError(f"{text!r}: a list of task_ids gives a list; name one task")
+    if not isinstance(task_id, str) or any(value is not None for value in given.values()):
+        raise UntranslatableError(f"{text!r}: name one task of this DAG in task_ids")
+    if key != "return_value":
+        raise UntranslatableError(f"{text!r}: a step has no XCom {key!r}, only its properties", "SMP304")
+    if any(isinstance(item, tuple) for item in below):
+        raise UntranslatableError(f"{text!r}: methods of a result have no counterpart")
+    return lookups.xcom(task_id, tuple(below))
+
+
+def _path(node: nodes.Node) -> list[Any] | None:
+    """A chain of names, indexes and calls: ``a.b['c'](d)`` is ``["a", ("b"...)]``; ``None`` for anything else."""
+    if isinstance(node, nodes.Name):
+        return [node.name]
+    if isinstance(node, nodes.Getattr):
+        before = _path(node.node)
+        return before and [*before, node.attr]
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        before = _path(node.node)
+        return before and [*before, Key(node.arg.value) if isinstance(node.arg.value, str) else node.arg.value]
+    if isinstance(node, nodes.Call) and not node.dyn_args and not node.dyn_kwargs:
+        before = _path(node.node)
+        try:
+            arguments = [item.as_const() for item in node.args]
+            options = {item.key: item.value.as_const() for item in node.kwargs}
+        except nodes.Impossible:
+            return None
+        return (before and isinstance(before[-1], str) and [*before[:-1], (before[-1], arguments, options)]) or None
+    return None
+
+
+def _named(node: nodes.Node) -> str:
+    if isinstance(node, nodes.Filter):
+        return f"the filter {node.name}"
+    if isinstance(node, nodes.CondExpr):
+        return "if-else"
+    return type(node).__name__.lower()

@@ -1,0 +1,226 @@
+"""The values in a task's arguments as values of a definition: references and templates become expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sagemaker_provider.definition import shapes
+from sagemaker_provider.definition.conditions import decode_condition
+from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, JsonGet, execution_variable, step_property
+from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.definition.model import CacheConfig, OutputParameter, PropertyFile, RetryPolicy
+from sagemaker_provider.definition.paths import Segment
+from sagemaker_provider.operators import references
+from sagemaker_provider.operators.records import CleanupSource
+from sagemaker_provider.translator import templates
+from sagemaker_provider.translator.parameters import Parameters
+from sagemaker_provider.translator.registry import TaskStep
+
+_RECORDS = (OutputParameter, PropertyFile, CacheConfig, RetryPolicy)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a task's values may refer to.
+
+    :param dag_id: the DAG.
+    :param parameters: the pipeline's parameters.
+    :param steps: the tasks that become steps.
+    :param step_name: from (the referring task, another task) to the step of the latter that runs in the same world.
+        Raises :class:`~.templates.UntranslatableError` when there is none, or it need not have run.
+    :param made: text by which something made is called -> task that makes it.
+    """
+
+    dag_id: str
+    parameters: Parameters
+    steps: Mapping[str, TaskStep]
+    step_name: Callable[[str], str]
+    made: Mapping[str, str]
+
+
+class Values:
+    """Rewrites the values of one task; collects findings on what could not be rewritten."""
+
+    def __init__(self, task_id: str, around: Surroundings) -> None:
+        self.task_id = task_id
+        self.around = around
+        self.findings: list[Finding] = []
+        self.reads: set[str] = set()
+        self.lookups = templates.Lookups(
+            param=around.parameters.param,
+            date=around.parameters.date,
+            xcom=self._xcom,
+            note=self._note,
+            names={"dag_id": around.dag_id, "task_id": task_id},
+        )
+        self._place = ""
+
+    def rewrite(self, value: Any, place: str) -> Any:
+        """A value with its references and templates as expressions.
+
+        :param value: what the operator was given.
+        :param place: where it is, for findings.
+        """
+        self._place = place
+        try:
+            return self._rewrite(value, place)
+        except templates.UntranslatableError as error:
+            self.findings.append(finding(error.code, str(error), task=self.task_id, place=place))
+            return ""
+
+    def _rewrite(self, value: Any, place: str) -> Any:
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, Mapping):
+            if not all(isinstance(key, str) for key in value):
+                raise templates.UntranslatableError(f"the keys of {value!r} are not all text", "SMP307")
+            return {key: self.rewrite(item, f"{place}.{key}") for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.rewrite(item, f"{place}[{index}]") for index, item in enumerate(value)]
+        if isinstance(value, _RECORDS):
+            return value
+        if isinstance(value, references.Reference):
+            (operator, _), *_ = value.iter_references()
+            return self._property(operator.task_id, value._segments)
+        if isinstance(value, references.Join):
+            return Join(value.on, tuple(self._rewrite(item, place) for item in value.values))
+        if isinstance(value, references.JsonGet):
+            return self._json_get(value, place)
+        if isinstance(value, references.ExecutionVariable):
+            return execution_variable(value.name)
+        if isinstance(value, CleanupSource):
+            uris = {"S3Uris": self._rewrite(value.s3_uris, place)} if value.s3_uris else {}
+            self.reads.add(value.step.task_id)
+            return {"StepName": self.around.step_name(value.step.task_id), **uris}
+        if type(value).__name__ == "PlainXComArg":
+            if value.key != "return_value":
+                raise templates.UntranslatableError(f"a step has no XCom {value.key!r}, only its properties", "SMP304")
+            return self._xcom(value.operator.task_id, ())
+        raise templates.UntranslatableError(f"a {type(value).__name__} cannot be written into a definition", "SMP307")
+
+    def _text(self, value: str) -> Any:
+        made = self.around.made
+        if made:
+            if value in made and (maker := made[value]) != self.task_id:
+                return self._made(maker, value)
+            for name, maker in made.items():
+                if (
+                    maker != self.task_id
+                    and name in value
+                    and (templates.is_template(name) or name in value.split("/"))
+                ):
+                    return self._text_with_name(value, name, maker)
+        return templates.translate(value, self.lookups)
+
+    def _made(self, maker: str, value: str) -> Any:
+        """The name of what another task makes: a pipeline makes the name, so it is read from the step."""
+        step = self.around.steps[maker]
+        from sagemaker_provider.definition.step_types import STEP_TYPES
+
+        resource = STEP_TYPES[step.type].resource
+        assert resource is not None and resource.name is not None
+        self._note("SMP706", f"{value!r} is what the task {maker!r} makes; it is read from the step")
+        return self._property(maker, (resource.name,))
+
+    def _text_with_name(self, value: str, name: str, maker: str) -> Any:
+        """A text with the name of what another task makes inside, such as the path of a model."""
+        step = self.around.steps[maker]
+        output = step.arguments.get("OutputDataConfig")
+        folder = output.get("S3OutputPath") if isinstance(output, Mapping) else None
+        if (
+            step.type == "Training"
+            and isinstance(folder, str)
+            and value == f"{folder.rstrip('/')}/{name}/output/model.tar.gz"
+        ):
+            self._note("SMP706", f"{value!r} is the model of the task {maker!r}; it is read from the step")
+            return self._property(maker, ("ModelArtifacts", "S3ModelArtifacts"))
+        raise templates.UntranslatableError(
+            f"{value!r} holds the name that the task {maker!r} gives; a pipeline gives another", "SMP309"
+        )
+
+    def _xcom(self, task_id: str, segments: tuple[Segment, ...]) -> Any:
+        step = self.around.steps.get(task_id)
+        if step is None:
+            self.around.step_name(task_id)  # says why when the task does not exist
+            raise templates.UntranslatableError(f"the task {task_id!r} becomes no step", "SMP304")
+        path = step.xcom(segments)
+        if not path:
+            raise templates.UntranslatableError(
+                f"the step of {task_id!r} has no property for what is read of its XCom", "SMP304"
+            )
+        return self._property(task_id, path)
+
+    def _property(self, task_id: str, path: tuple[Segment, ...]) -> Get:
+        name = self.around.step_name(task_id)
+        self.reads.add(task_id)
+        return step_property(name, *path)
+
+    def _json_get(self, value: references.JsonGet, place: str) -> JsonGet:
+        if value.step is None:
+            return JsonGet(value.path, s3_uri=self._rewrite(value.s3_uri, place))
+        file = self._property(value.step.task_id, ("PropertyFiles", str(value.property_file)))
+        return JsonGet(value.path, property_file=file)
+
+    def _note(self, code: str, message: str) -> None:
+        self.findings.append(finding(code, message, task=self.task_id, place=self._place))
+
+    # Types
+
+    def typed(self, value: Any, shape: Any, place: str) -> Any:
+        """Give values the types that a request wants, as the operators do when they run.
+
+        Text that is a number becomes one; an expression that is a number becomes text where text is wanted.
+        """
+        kind = shape.type_name
+        if isinstance(value, EXPRESSIONS):
+            given = self.type_of(value)
+            if kind == "string" and given in ("Integer", "Float", "Boolean"):
+                self._text_form(given, place)
+                return Join("", (value,))
+            return value
+        if kind == "structure" and isinstance(value, Mapping):
+            return {
+                key: self.typed(item, shape.members[key], f"{place}.{key}") if key in shape.members else item
+                for key, item in value.items()
+            }
+        if kind == "list" and isinstance(value, list):
+            return [self.typed(item, shape.member, f"{place}[{index}]") for index, item in enumerate(value)]
+        if kind == "map" and isinstance(value, Mapping):
+            return {key: self.typed(item, shape.value, f"{place}.{key}") for key, item in value.items()}
+        try:
+            return shapes.coerce(value, shape, place)
+        except ValueError:  # the validation of the definition says what is wrong
+            return value
+
+    def type_of(self, value: Any) -> str:
+        """The type of an expression: a type of the language, or ``Any``."""
+        if isinstance(value, Get) and value.scope == "Parameters":
+            return next((item.type for item in self.around.parameters.known.values() if item.name == value.name), "Any")
+        return "String" if isinstance(value, Join) else "Any"
+
+    def _text_form(self, kind: str, place: str) -> None:
+        if kind in ("Float", "Boolean"):
+            self.findings.append(finding("SMP613", f"a {kind} is written as text", task=self.task_id, place=place))
+
+    def check_joins(self, value: Any, place: str) -> None:
+        """Report floats and booleans inside texts."""
+        if isinstance(value, Join):
+            for item in value.values:
+                if (kind := self.type_of(item)) in ("Float", "Boolean"):
+                    self._text_form(kind, place)
+                self.check_joins(item, place)
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                self.check_joins(item, f"{place}.{key}")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self.check_joins(item, f"{place}[{index}]")
+
+
+def conditions(value: list[Any]) -> tuple[Any, ...]:
+    """Rewritten conditions as conditions of the language."""
+    return tuple(decode_condition(item) for item in value)

@@ -1,0 +1,111 @@
+"""One trigger for everything in the step type table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from sagemaker_provider.definition.step_types import (
+    EMR_CLUSTER,
+    EMR_SERVERLESS_APPLICATION,
+    PIPELINE_EXECUTION,
+    STEP_TYPES,
+    Resource,
+    State,
+    state_of,
+)
+from sagemaker_provider.hooks.aws import AwsSettings
+
+OTHER_RESOURCES = {
+    "PipelineExecution": PIPELINE_EXECUTION,
+    "EMRCluster": EMR_CLUSTER,
+    "EMRServerlessApplication": EMR_SERVERLESS_APPLICATION,
+}
+
+
+def resource_named(kind: str) -> Resource:
+    """The resource of a step type, or of one of :data:`OTHER_RESOURCES`.
+
+    :raises KeyError: there is none of this name.
+    """
+    resource = OTHER_RESOURCES.get(kind) or STEP_TYPES[kind].resource
+    if resource is None:
+        raise KeyError(f"a {kind} step creates no resource")
+    return resource
+
+
+class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
+    """Waits until a resource is no longer running, then fires once with its identifiers.
+
+    The event says nothing about success; the operator describes the resource and judges. A failure of the call itself
+    (credentials, deleted resource) is the event ``{"error": text}``; throttling and other passing faults are waited out.
+
+    :param kind: step type, ``PipelineExecution`` or another key of :data:`OTHER_RESOURCES`.
+    :param identifiers: members with which the resource is described.
+    :param poll_interval: seconds between two looks.
+    """
+
+    def __init__(self, *, kind: str, identifiers: dict[str, Any], poll_interval: float = 30, **aws: Any) -> None:
+        super().__init__()
+        self.kind = kind
+        self.identifiers = identifiers
+        self.poll_interval = poll_interval
+        self.set_aws(**aws)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class and arguments from which another process makes the same trigger."""
+        own = {"kind": self.kind, "identifiers": self.identifiers, "poll_interval": self.poll_interval}
+        return f"{type(self).__module__}.{type(self).__qualname__}", {**own, **self.aws_settings}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until the resource has ended."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        resource = resource_named(self.kind)
+        hook = self.aws_hook(resource.service)
+        describe = sync_to_async(hook.describe, thread_sensitive=False)
+        last = ""
+        while True:
+            try:
+                state, status = state_of(resource, await describe(resource, self.identifiers))
+            except (BotoCoreError, ClientError) as error:
+                if not passes(error):
+                    yield TriggerEvent({"identifiers": self.identifiers, "error": str(error)})
+                    return
+                self.log.warning("Describing %s failed, trying again: %s", self.identifiers, error)
+            except ValueError as error:
+                yield TriggerEvent({"identifiers": self.identifiers, "error": str(error)})
+                return
+            else:
+                if status != last:
+                    self.log.info("%s: %s", self.identifiers, status)
+                    last = status
+                if state is not State.RUNNING:
+                    yield TriggerEvent({"identifiers": self.identifiers})
+                    return
+            await asyncio.sleep(self.poll_interval)
+
+    async def on_kill(self) -> None:
+        """Stop the resource; Airflow 3.3 and later call this when a person clears or marks the waiting task."""
+        resource = resource_named(self.kind)
+        hook = self.aws_hook(resource.service)
+        await sync_to_async(hook.stop, thread_sensitive=False)(resource, self.identifiers)
+
+
+def passes(error: Exception) -> bool:
+    """Whether a fault passes by itself: throttling, faults of the service, broken connections."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return (
+            status >= 500
+            or "Throttl" in code
+            or code in ("TooManyRequestsException", "RequestLimitExceeded", "ServiceUnavailable")
+        )
+    return isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError))
