@@ -94,7 +94,7 @@ def parameter(name: str) -> Get:
 
 def step_property(step: str, *segments: paths.Segment) -> Get:
     """Reference to a property of a step, ``segments`` below its Describe response."""
-    return Get(f"Steps.{step}.{paths.join(segments)}")
+    return Get(paths.join(("Steps", step, *segments)))
 
 
 def execution_variable(name: str) -> Get:

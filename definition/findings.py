@@ -11,6 +11,9 @@ from enum import Enum
 from typing import Any, Final
 
 
+_LONGEST: Final = 600
+
+
 class Severity(str, Enum):
     """How much a finding matters."""
 
@@ -67,6 +70,8 @@ class Finding:
 def finding(code: str, message: str, *, place: str = "", task: str = "", dag: str = "", file: str = "") -> Finding:
     """A finding with the severity and the cure of its rule."""
     rule = RULES[code]
+    if len(message) > _LONGEST:  # it may show a value of any size
+        message = f"{message[:_LONGEST]} ..."
     return Finding(code, rule.severity, message, rule.cure, place, task, dag, file)
 
 
@@ -373,7 +378,7 @@ RULES: Final[dict[str, Rule]] = {
             "SMP604": (
                 "Date becomes a parameter",
                 "A pipeline has no dates of its own; whoever starts it must give the value.",
-                "Pass the parameter at the start; the step operators and schedules of this provider do.",
+                "Pass the parameter at each start.",
             ),
             "SMP605": (
                 "Condition lifted out of a branch",
@@ -462,7 +467,7 @@ RULES: Final[dict[str, Rule]] = {
             ),
             "SMP623": (
                 "Value not in the service model",
-                "The value is not in the list, or not of the pattern, that the installed botocore knows; the service's own rule may be newer or wider.",
+                "The value is not in the list, or not of the pattern, that the installed botocore knows, or botocore does not know the whole request; the service's own rule may be newer or wider.",
                 "Check the spelling; update botocore if the value is new.",
             ),
             "SMP624": (

@@ -14,6 +14,9 @@ DEFINITION_CHARACTERS: Final = 1_048_576
 STEPS: Final = 50
 """Steps in a pipeline (quota L-729F2471, not adjustable). Branch and loop-body steps are counted too."""
 
+NESTING: Final = 200
+"""Levels of objects and lists that are read; 50 conditions, each inside the other, need about 160."""
+
 PARAMETERS: Final = 200
 STEP_NAME: Final = r"[A-Za-z0-9\-_]{1,64}"
 STEP_NAME_LENGTH: Final = 64

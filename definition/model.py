@@ -7,10 +7,12 @@ definition survives a round trip; :meth:`PipelineDefinition.validate` reports th
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
+from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.conditions import decode_condition
 from sagemaker_provider.definition.expressions import Get, decode, encode, execution_variable, substitute
 from sagemaker_provider.definition.findings import Finding, finding
@@ -46,11 +48,20 @@ def _write(record: Any, **names: str) -> dict[str, Any]:
     return {key: encode(value) for key, value in pairs if value is not None}
 
 
+def _write_with_members(record: Any) -> dict[str, Any]:
+    """A record as JSON, with its ``members`` beside its fields."""
+    written = _write(record)
+    members = written.pop("Members")
+    return {**written, **members}
+
+
 def _read(cls: type[_Record], value: Any, **names: str) -> Any:
     """The inverse of :func:`_write`; a value that is not of the documented form is returned as it is."""
     keys = {names.get(item.name) or _key(item.name): item for item in fields(cls)}  # type: ignore[arg-type]
     required = {key for key, item in keys.items() if item.default is not None}
     if not isinstance(value, dict) or not required <= set(value) <= set(keys) or None in value.values():
+        return decode(value)
+    if any(item.type == "str" and not isinstance(value.get(key, ""), str) for key, item in keys.items()):
         return decode(value)
     return cls(
         **{keys[key].name: tuple(item) if isinstance(item, list) else decode(item) for key, item in value.items()}
@@ -235,9 +246,7 @@ class Step:
 
     def to_json(self) -> dict[str, Any]:
         """The step as the definition language writes it."""
-        written = _write(self)
-        members = written.pop("Members")
-        return {**written, **members}
+        return _write_with_members(self)
 
 
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -295,23 +304,38 @@ class PipelineDefinition:
             problems.append(finding("SMP501", f"{name} is not JSON"))
             return 0.0
 
+        def number(digits: str) -> float:
+            if math.isinf(value := float(digits)):
+                problems.append(finding("SMP501", f"the number {digits} is too large"))
+                return 0.0
+            return value
+
         try:
-            data = json.loads(text, object_pairs_hook=unique, parse_constant=constant)
-        except (ValueError, RecursionError) as error:
+            data = json.loads(text, object_pairs_hook=unique, parse_constant=constant, parse_float=number)
+        except RecursionError:
+            raise DefinitionError([_too_deep()]) from None
+        except ValueError as error:
             raise DefinitionError([finding("SMP501", f"not JSON: {error}")]) from None
         if not isinstance(data, dict):
             problems.append(finding("SMP501", "a definition is a JSON object"))
             raise DefinitionError(problems)
+        if _deeper_than(limits.NESTING, data):
+            raise DefinitionError([*problems, _too_deep()])
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            problems.append(finding("SMP501", f"{error.object[error.start]!r} is half a character, which is no text"))
         steps = _read_steps(data.get("Steps"), "Steps", problems)
         parameters = data.get("Parameters")
         if parameters is not None and not isinstance(parameters, list):
             problems.append(finding("SMP501", "must be a list", place="Parameters"))
         if problems:
             raise DefinitionError(problems)
+        known = ("Steps",) if parameters is None else ("Steps", "Parameters")
         return cls(
             steps=steps,
             parameters=None if parameters is None else tuple(_read(Parameter, item) for item in parameters),
-            members={key: decode(value) for key, value in data.items() if key not in ("Steps", "Parameters")},
+            members={key: decode(value) for key, value in data.items() if key not in known},
         )
 
     def to_json(self, *, indent: int | None = 2) -> str:
@@ -319,8 +343,7 @@ class PipelineDefinition:
 
         :param indent: spaces per level; ``None`` for the shortest text.
         """
-        data = {**_write(self), **encode(self.members)}
-        del data["Members"]
+        data = _write_with_members(self)
         separators = (",", ":") if indent is None else None
         return json.dumps(
             data, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=separators
@@ -334,6 +357,19 @@ class PipelineDefinition:
         from sagemaker_provider.definition.validation import validate
 
         return validate(self)
+
+
+def _too_deep() -> Finding:
+    return finding("SMP501", f"objects and lists are nested more than {limits.NESTING} levels deep")
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    """Whether objects and lists are nested more than ``levels`` deep."""
+    holders = [value]
+    for _ in range(levels):
+        held = (item for holder in holders for item in (holder.values() if isinstance(holder, dict) else holder))
+        holders = [item for item in held if isinstance(item, (dict, list))]
+    return bool(holders)
 
 
 def _read_steps(value: Any, place: str, problems: list[Finding]) -> tuple[Step, ...]:

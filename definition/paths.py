@@ -64,22 +64,24 @@ def look_up(document: Any, segments: Iterable[Segment], names: Sequence[str] = (
     """
     walked: list[Segment] = []
     for segment in segments:
-        if (isinstance(document, Mapping) and segment in document) or (
-            isinstance(document, list) and isinstance(segment, int) and segment < len(document)
-        ):
-            document = document[segment]
-        elif isinstance(document, list) and isinstance(segment, str) and (found := _named(document, segment, names)):
-            document = found[0]
-        else:
+        found = _found(document, segment, names)
+        if not found:
             raise LookupError(
                 f"no {join([segment])!r} in {join(walked) or 'the document'}, which holds {_contents(document, names)}"
             )
+        document = found[0]
         walked.append(segment)
     return document
 
 
-def _named(entries: list[Any], name: str, names: Sequence[str]) -> list[Any]:
-    return [entry for entry in entries if isinstance(entry, Mapping) and any(entry.get(key) == name for key in names)]
+def _found(document: Any, segment: Segment, names: Sequence[str]) -> list[Any]:
+    if isinstance(document, Mapping):
+        return [document[segment]] if segment in document else []
+    if not isinstance(document, list):
+        return []
+    if isinstance(segment, int):
+        return document[segment : segment + 1]
+    return [entry for entry in document if isinstance(entry, Mapping) and segment in map(entry.get, names)]
 
 
 def _contents(document: Any, names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -28,6 +28,18 @@ SCALARS: Final[Mapping[str, str]] = {
 """Type of the definition language by botocore's type name."""
 
 
+_TEXTS: Final[Mapping[str, tuple[re.Pattern[str], Callable[[str], Any]]]] = {
+    "Integer": (re.compile(r"[+-]?[0-9]{1,20}"), int),
+    "Float": (re.compile(r"[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(e[+-]?[0-9]{1,2})?"), float),
+    "Boolean": (re.compile("true|false"), "true".__eq__),
+}
+"""How a text says a number or boolean, and what reads it. Python itself would read ``nan`` and ``1_000`` too."""
+
+
+class UnknownShapeError(LookupError):
+    """The installed botocore is older than what is asked for."""
+
+
 class PropertyError(LookupError):
     """A step has no such property; the message gives the nearest names."""
 
@@ -42,9 +54,21 @@ def service_model(service: str) -> Any:
 
 
 @cache
+def named_shape(service: str, name: str) -> Any:
+    """A shape of a service; botocore makes a new one for each look, with all its members."""
+    return service_model(service).shape_for(name)
+
+
+@cache
 def request_shape(service: str, operation: str) -> Any:
-    """The input shape of an operation."""
-    return service_model(service).operation_model(operation).input_shape
+    """The input shape of an operation.
+
+    :raises UnknownShapeError: the installed botocore does not know the operation.
+    """
+    model = service_model(service)
+    if operation not in model.operation_names:
+        raise UnknownShapeError(f"the installed botocore does not know {operation} of {service}; update botocore")
+    return model.operation_model(operation).input_shape
 
 
 @cache
@@ -144,7 +168,7 @@ def _scalar_mismatches(value: Any, shape: Any, place: str) -> Iterator[Mismatch]
     }
     wanted = accepted.get(kind, (str,))
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-        yield Mismatch("type", place, f"must be {_article(SCALARS.get(kind, kind))}, not {_shown(value)}")
+        yield Mismatch("type", place, f"must be {article(SCALARS.get(kind, kind))}, not {_shown(value)}")
         return
     if isinstance(value, str):
         yield from _length_mismatches(len(value), "characters", shape, place)
@@ -183,8 +207,9 @@ def _shown(value: Any) -> str:
     return f"{type(value).__name__} {value!r}" if isinstance(value, (str, int, float, bool)) else type(value).__name__
 
 
-def _article(name: str) -> str:
-    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+def article(name: str) -> str:
+    """A name with its indefinite article."""
+    return f"{'an' if name.startswith(tuple('AEIOU')) else 'a'} {name}"
 
 
 def coerce(value: Any, shape: Any, place: str = "") -> Any:
@@ -215,11 +240,10 @@ def _coerce(value: Any, shape: Any, place: str, problems: list[str]) -> Any:
     if kind == "map" and isinstance(value, Mapping):
         return {key: _coerce(item, shape.value, f"{place}.{key}", problems) for key, item in value.items()}
     if kind in ("integer", "long", "float", "double", "boolean") and isinstance(value, str):
-        readers = {"boolean": {"true": True, "false": False}.__getitem__, "float": float, "double": float}
-        try:
-            return readers.get(kind, int)(value.strip().lower())  # type: ignore[operator]
-        except (ValueError, KeyError):
-            problems.append(f"{place}: {value!r} is not {_article(SCALARS[kind])}")
+        pattern, read = _TEXTS[SCALARS[kind]]
+        if pattern.fullmatch(text := value.strip().lower()):
+            return read(text)
+        problems.append(f"{place}: {value!r} is not {article(SCALARS[kind])}")
     elif kind == "string" and isinstance(value, (bool, int, float)):
         return str(value)
     return value
@@ -237,12 +261,14 @@ def property_type(row: StepType, segments: tuple[paths.Segment, ...]) -> str:
     if row.required_keys and "OutputParameters" in row.optional_keys:
         if segments[0] == "OutputParameters" and len(segments) == 2:
             return "Any"
-        raise PropertyError(f"a {row.name} step has only OutputParameters['name']")
+        raise PropertyError(f"{article(row.name)} step has only OutputParameters['name']")
     model = service_model(row.properties[0]) if row.properties else None
-    shape = model.shape_for(row.properties[1]) if model and row.properties else None
+    if model and row.properties and row.properties[1] not in model.shape_names:
+        return "Any"  # the installed botocore is older than the step type
+    shape = named_shape(*row.properties) if model and row.properties else None
     own = {*(shape.members if shape else ()), *(name.partition(".")[0] for name in row.extra_properties)}
     if not own:
-        raise PropertyError(f"a {row.name} step has no properties")
+        raise PropertyError(f"{article(row.name)} step has no properties")
     walked = 0
     for length in range(1, min(len(segments), 2) + 1):
         kind = row.extra_properties.get(paths.join(segments[:length]), "")
@@ -250,32 +276,39 @@ def property_type(row: StepType, segments: tuple[paths.Segment, ...]) -> str:
             return kind
         if kind in SCALARS.values():
             if len(segments) > length:
-                raise PropertyError(f"{paths.join(segments[:length])!r} is {_article(kind)}, nothing is below it")
+                raise PropertyError(f"{paths.join(segments[:length])!r} is {article(kind)}, nothing is below it")
             return kind
-        if kind and model:
-            shape, walked = model.shape_for(kind), length
+        if kind and row.properties:
+            shape, walked = named_shape(row.properties[0], kind), length
+    if below := [name.partition(".")[2] for name in row.extra_properties if name.startswith(f"{segments[0]}.")]:
+        if len(segments) == 1:
+            return "structure"
+        raise PropertyError(
+            f"{article(row.name)} step has no property {paths.join(segments)!r}; {nearest(str(segments[1]), below)}"
+        )
     if shape is None:
         raise PropertyError(
-            f"a {row.name} step has no property {paths.join(segments)!r}; {nearest(str(segments[0]), own)}"
+            f"{article(row.name)} step has no property {paths.join(segments)!r}; {nearest(str(segments[0]), own)}"
         )
     for position, segment in enumerate(segments[walked:], walked):
         before = paths.join(segments[:position])
         if shape.type_name == "structure" and isinstance(segment, str) and segment in shape.members:
             shape = shape.members[segment]
-        elif shape.type_name == "list" and (isinstance(segment, int) or shape.name in ENTRY_NAMES):
+        elif shape.type_name == "list" and isinstance(segment, (paths.Key, int) if shape.name in ENTRY_NAMES else int):
             shape = shape.member
         elif shape.type_name == "map" and isinstance(segment, str):
             shape = shape.value
         elif shape.type_name == "list":
-            raise PropertyError(f"{before!r} is a list: write {before}[0], not {segment!r}")
+            index = f"['{segment}']" if shape.name in ENTRY_NAMES else "[0]"
+            raise PropertyError(f"{before!r} is a list: write {before}{index}, not {segment!r}")
         elif shape.type_name == "structure":
             known = own if position == 0 else shape.members
             raise PropertyError(
-                f"a {row.name} step has no property {paths.join(segments)!r}: "
+                f"{article(row.name)} step has no property {paths.join(segments)!r}: "
                 f"no {str(segment)!r} in {before or 'its properties'}; {nearest(str(segment), known)}"
             )
         else:
             raise PropertyError(
-                f"{before!r} is {_article(SCALARS.get(shape.type_name, shape.type_name))}, nothing is below it"
+                f"{before!r} is {article(SCALARS.get(shape.type_name, shape.type_name))}, nothing is below it"
             )
     return SCALARS.get(shape.type_name, shape.type_name)

@@ -81,6 +81,7 @@ class StepType:
     :param cacheable: ``documented``, ``sdk`` (accepted by the AWS SDK, effect not documented) or ``no``.
     :param retry: exception types that its retry policies may name.
     :param retry_documented: whether the Developer Guide lists the type as retryable.
+    :param retry_ignored: exception types that the service accepts and ignores for this type.
     :param in_loop: allowed in a ForEach body.
     """
 
@@ -97,6 +98,7 @@ class StepType:
     cacheable: str = "no"
     retry: tuple[str, ...] = ()
     retry_documented: bool = False
+    retry_ignored: tuple[str, ...] = ()
     in_loop: bool = True
 
     @property
@@ -115,7 +117,6 @@ JOB_RETRIES: Final = (
     "SageMaker.CAPACITY_ERROR",
     "SageMaker.RESOURCE_LIMIT",
 )
-TUNER_RETRIES: Final = tuple(kind for kind in JOB_RETRIES if kind != "SageMaker.JOB_INTERNAL_ERROR")
 TRIGGERS: Final = ("Completed", "Failed", "Stopped", "Any")
 """Run conditions of a dependency; ``Completed`` is written as the plain step name."""
 
@@ -254,6 +255,7 @@ _ROWS: Final = (
         cacheable="documented",
         retry=JOB_RETRIES,
         retry_documented=True,
+        retry_ignored=("SageMaker.JOB_INTERNAL_ERROR",),
     ),
     StepType(
         "AutoML",
@@ -270,6 +272,7 @@ _ROWS: Final = (
         cacheable="documented",
         retry=JOB_RETRIES,
         retry_documented=True,
+        retry_ignored=("SageMaker.JOB_INTERNAL_ERROR",),
     ),
     StepType(
         "Transform",
@@ -314,7 +317,7 @@ _ROWS: Final = (
         shape=("sagemaker", "CreateModelPackage"),
         auto_named=True,
         prefix_length=38,
-        removed=("CertifyForMarketplace", "Description"),
+        removed=("CertifyForMarketplace",),
         properties=("sagemaker", "DescribeModelPackageOutput"),
         retry=SERVICE_RETRIES,
         retry_documented=True,

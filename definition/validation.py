@@ -5,6 +5,7 @@ The published JSON schema of the language is older than the service, so it is no
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -63,6 +64,7 @@ _CHECK_KEYS: Final = {
 }
 
 Enclosing = tuple[tuple[Step, str], ...]
+Segments = tuple[paths.Segment, ...]
 
 
 def is_literal(value: Any, kind: str) -> bool:
@@ -94,8 +96,13 @@ class _Validation:
             yield from self.step(step, enclosing)
         yield from self.names()
         yield from self.cycles()
-        if len(text := self.definition.to_json(indent=None)) > limits.DEFINITION_CHARACTERS:
-            yield finding("SMP571", f"the definition has {len(text):,} characters")
+        try:
+            text = self.definition.to_json(indent=None)
+        except (TypeError, ValueError) as error:  # a definition made in Python, not read
+            yield finding("SMP501", f"a value cannot be written as JSON: {error}")
+        else:
+            if len(text) > limits.DEFINITION_CHARACTERS:
+                yield finding("SMP571", f"the definition has {len(text):,} characters")
 
     # The definition as a whole
 
@@ -118,7 +125,28 @@ class _Validation:
                 f"the pipeline has {len(self.definition.parameters or ())} parameters, allowed are {limits.PARAMETERS}",
                 place="Parameters",
             )
+        if "Parameters" in members:
+            yield finding("SMP531", "is null; leave it out instead", place="Parameters")
+        if any(walk(metadata := members.get("Metadata", {}))):
+            yield finding("SMP512", "cannot hold expressions", place="Metadata")
+        elif not isinstance(metadata, Mapping):
+            yield finding("SMP501", "must be an object", place="Metadata")
         yield from self.experiment(members.get("PipelineExperimentConfig"))
+        yield from self.mlflow(members.get("MlflowConfig"))
+
+    def mlflow(self, config: Any) -> Iterator[Finding]:
+        known = ("MlflowExperimentName", "MlflowResourceArn")
+        if config is None:
+            return
+        if not isinstance(config, Mapping):
+            yield finding("SMP572", "must be an object or null", place="MlflowConfig")
+            return
+        for key, value in config.items():
+            if key not in known:
+                yield finding("SMP572", f"is not known here; {shapes.nearest(key, known)}", place=f"MlflowConfig.{key}")
+            elif not isinstance(value, (str, *EXPRESSIONS)):
+                yield finding("SMP572", f"must be text, not {value!r}", place=f"MlflowConfig.{key}")
+        yield from self.expressions(config, "MlflowConfig", None, ())
 
     def experiment(self, config: Any) -> Iterator[Finding]:
         place = "PipelineExperimentConfig"
@@ -159,20 +187,26 @@ class _Validation:
     def cycles(self) -> Iterator[Finding]:
         import networkx as nx
 
-        graph = nx.DiGraph()
+        graph = nx.DiGraph()  # of (step name, whether this is the end of a loop, after every step of its body)
         for step, enclosing in self.steps:
-            graph.add_node(step.name)
+            begin, end = (step.name, False), (step.name, step.type == "ForEach")
+            graph.add_node(begin)
+            if begin != end:
+                graph.add_edge(begin, end)
             if enclosing:
-                graph.add_edge(enclosing[-1][0].name, step.name)
-            graph.add_edges_from((name, step.name) for name, _ in step.dependencies() if name in self.by_name)
-            graph.add_edges_from(
-                (name, step.name) for name in references(step) if name in self.by_name and name != step.name
-            )
+                container = enclosing[-1][0]
+                graph.add_edge((container.name, False), begin)
+                if container.type == "ForEach":
+                    graph.add_edge(end, (container.name, True))
+            for name in sorted({*(name for name, _ in step.dependencies()), *references(step)} - {step.name}):
+                if name in self.by_name:
+                    graph.add_edge((name, self.by_name[name][0].type == "ForEach"), begin)
         for component in nx.strongly_connected_components(graph):
-            if len(component) > 1 or any(graph.has_edge(name, name) for name in component):
-                first = min(component)
-                circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(component), first)]
-                yield finding("SMP505", f"{' -> '.join([*circle, circle[0]])}", place=_at(first))
+            if len(component) > 1:
+                inside = nx.DiGraph(edge for edge in graph.edges if component.issuperset(edge))
+                found = nx.find_cycle(inside, min(component))
+                circle = [name for name, _ in itertools.groupby(node[0] for node, _ in found)]
+                yield finding("SMP505", " -> ".join([*circle, circle[0]]), place=_at(min(component)[0]))
 
     # Parameters
 
@@ -201,6 +235,9 @@ class _Validation:
         if item.description is not None and not isinstance(item.description, str):
             yield finding("SMP531", "the description is not text", place=place)
         if (values := item.enum_values) is None:
+            return
+        if not isinstance(values, (list, tuple)):
+            yield finding("SMP531", f"EnumValues is a list, not {values!r}", place=place)
             return
         if item.type != "String":
             yield finding("SMP531", "only String parameters have EnumValues", place=place)
@@ -303,7 +340,7 @@ class _Validation:
         for key in sorted(present - row.keys):
             yield finding(
                 "SMP622",
-                f"is not a key of a {row.name} step; {shapes.nearest(key, row.keys - set(COMMON_KEYS) | {'DependsOn'})}",
+                f"is not a key of {shapes.article(row.name)} step; {shapes.nearest(key, row.keys - set(COMMON_KEYS) | {'DependsOn'})}",
                 place=f"{place}.{key}",
             )
         for key in sorted(set(step.members) & ({*typed, "DisplayName", "Description"} - {"DependsOn"})):
@@ -344,7 +381,9 @@ class _Validation:
                         place=place,
                     )
                 elif row.retry and kind not in row.retry:
-                    yield finding("SMP561", f"a {row.name} step is never retried for {kind}", place=place)
+                    yield finding("SMP561", f"{shapes.article(row.name)} step is never retried for {kind}", place=place)
+                elif kind in row.retry_ignored:
+                    yield finding("SMP618", f"the service ignores {kind} for {row.name} steps", place=place)
             if (policy.max_attempts is None) == (policy.expire_after_min is None):
                 yield finding("SMP561", "needs exactly one of MaxAttempts and ExpireAfterMin", place=place)
             for key, value, high in (
@@ -421,15 +460,16 @@ class _Validation:
 
     def request(self, step: Step, row: StepType) -> Iterator[Finding]:
         assert row.shape
-        shape = shapes.request_shape(*row.shape)
+        place = f"{_at(step.name)}.Arguments"
+        try:
+            shape = shapes.request_shape(*row.shape)
+        except shapes.UnknownShapeError as error:
+            yield finding("SMP623", str(error), place=place)
+            return
         optional = (
             frozenset((row.resource.name,)) if row.auto_named and row.resource and row.resource.name else frozenset()
         )
-        place = f"{_at(step.name)}.Arguments"
-        for item in shapes.mismatches(step.arguments, shape, "", optional):
-            yield finding(
-                _MISMATCH_CODES[item.kind], item.message, place=f"{place}.{item.place}" if item.place else place
-            )
+        yield from self.fits(step.arguments, shape, place, optional)
         for removed in row.removed:
             holder: Any = step.arguments
             *parents, last = removed.split(".")
@@ -450,7 +490,12 @@ class _Validation:
                 f"is a prefix here and may have {row.prefix_length} characters, not {len(prefix)}",
                 place=f"{place}.{row.resource.name}",
             )
-        yield from self.types(step.arguments, shape, place)
+
+    def fits(self, value: Any, shape: Any, place: str, given: frozenset[str] = frozenset()) -> Iterator[Finding]:
+        """Compare a value with its shape; members in ``given``, paths below ``place``, need not be there."""
+        for item in shapes.mismatches(value, shape, "", given):
+            yield finding(_MISMATCH_CODES[item.kind], item.message, place=_below(place, item.place))
+        yield from self.types(value, shape, place)
 
     def types(self, value: Any, shape: Any, place: str) -> Iterator[Finding]:
         """Compare the types of expressions with those of the places where they stand."""
@@ -488,15 +533,15 @@ class _Validation:
                 if value.scope in ("Execution", "PipelineExperimentConfig"):
                     return "String"
                 if value.scope == "Steps":
-                    step = self.by_name[value.name][0]
-                    if value.members[:1] == ("OutputParameters",):
+                    step, members = self.source(self.by_name[value.name][0], value.members)
+                    if members[:1] == ("OutputParameters",):
                         declared = {
                             item.name: item.type
                             for item in step.output_parameters or ()
                             if isinstance(item, OutputParameter)
                         }
-                        return str(declared[str(value.members[1])])
-                    return shapes.property_type(STEP_TYPES[step.type], value.members)
+                        return str(declared[str(members[1])])
+                    return shapes.property_type(STEP_TYPES[step.type], members)
             except (LookupError, ValueError):  # reported where the expression is checked
                 return "Any"
             return "Any"
@@ -551,12 +596,10 @@ class _Validation:
                     "SMP513", f"{get.path!r} exists only as ForEach.CurrentItem in a loop's body", place=place
                 )
         elif get.scope == "IterationOutput":
-            if (
-                step is None
-                or step.type != "ForEach"
-                or len(segments) < 3
-                or get.name not in {item.name for item in step.branches().get("ForEachBody", ())}
-            ):
+            body = _body(step) if step is not None and place.endswith(".Selector.Field") else {}
+            if get.name in body and get.members:
+                yield from self.property(body[get.name], get, place)
+            else:
                 yield finding(
                     "SMP513",
                     f"{get.path!r} exists only in a loop's Selector, as IterationOutput.<body step>.<member>",
@@ -578,28 +621,53 @@ class _Validation:
             yield finding("SMP508", "the step refers to itself", place=place)
             return
         yield from self.reachable(get.name, outer, enclosing, place)
-        row = STEP_TYPES.get(target.type)
-        if row is None:
-            return
         if not get.members:
             yield finding("SMP510", f"names no property of {get.name!r}", place=place)
         elif get.members[0] == "PropertyFiles":
             if not place.endswith(".PropertyFile"):
                 yield finding("SMP510", "property files are read with Std:JsonGet only", place=place)
         else:
-            try:
-                kind = shapes.property_type(row, get.members)
-            except shapes.PropertyError as error:
-                yield finding("SMP510", str(error), place=place)
-                return
-            if kind in ("structure", "list", "map"):
-                yield finding("SMP510", f"{get.path!r} is a {kind}, not a single value", place=place)
-            yield from self.named_entry(target, get, place)
+            yield from self.property(target, get, place)
 
-    def named_entry(self, target: Step, get: Get, place: str) -> Iterator[Finding]:
+    def property(self, target: Step, get: Get, place: str) -> Iterator[Finding]:
+        """Whether a step has the property that a reference names."""
+        try:
+            target, members = self.source(target, get.members)
+            if target.type not in STEP_TYPES:
+                return
+            kind = shapes.property_type(STEP_TYPES[target.type], members)
+        except shapes.PropertyError as error:
+            yield finding("SMP510", str(error), place=place)
+            return
+        if kind in ("structure", "list", "map"):
+            yield finding("SMP510", f"{get.path!r} is a {kind}, not a single value", place=place)
+        yield from self.named_entry(target, members, place)
+
+    def source(self, step: Step, members: Segments) -> tuple[Step, Segments]:
+        """The step whose property a reference reads, and the path there: outputs of a loop are those of its body.
+
+        :raises PropertyError: the loop has no such output.
+        """
+        if step.type != "ForEach" or members[:1] not in (("IterationOutputs",), ("Selected",)):
+            return step, members
+        if members[0] == "Selected":
+            name, rest = _selected(step), members[1:]
+            if not name:
+                raise shapes.PropertyError(f"the loop {step.name!r} has no Selector, so nothing is selected")
+        elif len(members) > 2 and isinstance(members[1], int):
+            name, rest = str(members[2]), members[3:]
+        else:
+            raise shapes.PropertyError("outputs of a loop are read as IterationOutputs[0].<body step>.<member>")
+        if name not in (body := _body(step)):
+            raise shapes.PropertyError(f"the loop {step.name!r} has no step {name!r}; {shapes.nearest(name, body)}")
+        if not rest:
+            raise shapes.PropertyError(f"names no property of {name!r}")
+        return body[name], rest
+
+    def named_entry(self, target: Step, members: Segments, place: str) -> Iterator[Finding]:
         """Whether the output or input named in a reference is one the step has."""
         known: set[str] | None = None
-        match get.members:
+        match members:
             case ["OutputParameters", name]:
                 known = {item.name for item in target.output_parameters or () if isinstance(item, OutputParameter)}
             case ["ProcessingOutputConfig", "Outputs", str() as name, *_]:
@@ -636,7 +704,7 @@ class _Validation:
             if target.type != "Processing":
                 yield finding(
                     "SMP514",
-                    f"{target.name!r} is a {target.type} step; only Processing steps have property files",
+                    f"{target.name!r} is {shapes.article(target.type)} step; only Processing steps have property files",
                     place=place,
                 )
             elif members[1] not in declared:
@@ -705,19 +773,21 @@ class _Validation:
             kind = condition.get("Type") if isinstance(condition, Mapping) else None
             reason = (
                 "has the wrong members"
-                if kind in CONDITIONS
+                if isinstance(kind, str) and kind in CONDITIONS
                 else f"Type is one of {', '.join(CONDITIONS)}, not {kind!r}"
             )
             yield finding("SMP541", reason, place=place)
 
     def fail_step(self, step: Step, enclosing: Enclosing) -> Iterator[Finding]:
         yield from _argument_keys(step, ("ErrorMessage",), ())
+        yield from _texts(step, "ErrorMessage")
         message = step.arguments.get("ErrorMessage")
-        place = f"{_at(step.name)}.Arguments.ErrorMessage"
         if isinstance(message, str) and len(message) > limits.ERROR_MESSAGE:
-            yield finding("SMP524", f"has {len(message)} characters, allowed are {limits.ERROR_MESSAGE}", place=place)
-        elif message is not None and not isinstance(message, (str, *EXPRESSIONS)):
-            yield finding("SMP523", "must be text or an expression", place=place)
+            yield finding(
+                "SMP524",
+                f"has {len(message)} characters, allowed are {limits.ERROR_MESSAGE}",
+                place=f"{_at(step.name)}.Arguments.ErrorMessage",
+            )
 
     def flat_arguments(self, step: Step, enclosing: Enclosing) -> Iterator[Finding]:
         for key, value in step.arguments.items():
@@ -762,21 +832,21 @@ class _Validation:
     def emr_step(self, step: Step, enclosing: Enclosing) -> Iterator[Finding]:
         place = f"{_at(step.name)}.Arguments"
         yield from _argument_keys(step, ("StepConfig",), ("ClusterId", "ClusterConfig", "ExecutionRoleArn"))
+        yield from _texts(step, "ClusterId", "ExecutionRoleArn")
         arguments = step.arguments
         if ("ClusterId" in arguments) == ("ClusterConfig" in arguments):
             yield finding("SMP522", "needs exactly one of ClusterId and ClusterConfig", place=place)
         if "ExecutionRoleArn" in arguments and "ClusterId" not in arguments:
             yield finding("SMP521", "goes with ClusterId only", place=f"{place}.ExecutionRoleArn")
-        if isinstance(config := arguments.get("StepConfig"), Mapping):
-            shape = shapes.service_model("emr").shape_for("StepConfig")
-            for item in shapes.mismatches(config, shape, "StepConfig", frozenset(("StepConfig.Name",))):
-                yield finding(_MISMATCH_CODES[item.kind], item.message, place=f"{place}.{item.place}")
-            if "Name" in config:
+        if "StepConfig" in arguments:
+            shape = shapes.named_shape("emr", "StepConfig")
+            yield from self.fits(arguments["StepConfig"], shape, f"{place}.StepConfig", frozenset(("Name",)))
+            if isinstance(config := arguments["StepConfig"], Mapping) and "Name" in config:
                 yield finding("SMP521", "the service names the step", place=f"{place}.StepConfig.Name")
-        if isinstance(cluster := arguments.get("ClusterConfig"), Mapping):
+        if "ClusterConfig" in arguments:
             shape = shapes.request_shape("emr", "RunJobFlow")
-            for item in shapes.mismatches(cluster, shape, "ClusterConfig", frozenset(("ClusterConfig.Name",))):
-                yield finding(_MISMATCH_CODES[item.kind], item.message, place=f"{place}.{item.place}")
+            yield from self.fits(arguments["ClusterConfig"], shape, f"{place}.ClusterConfig", frozenset(("Name",)))
+        if isinstance(cluster := arguments.get("ClusterConfig"), Mapping):
             instances = cluster.get("Instances")
             if isinstance(instances, Mapping):
                 if ("InstanceGroups" in instances) == ("InstanceFleets" in instances):
@@ -785,7 +855,7 @@ class _Validation:
                         "needs exactly one of InstanceGroups and InstanceFleets",
                         place=f"{place}.ClusterConfig.Instances",
                     )
-                for key in {"KeepJobFlowAliveWhenNoSteps", "TerminationProtected"} & set(instances):
+                for key in sorted({"KeepJobFlowAliveWhenNoSteps", "TerminationProtected"} & set(instances)):
                     yield finding(
                         "SMP521", "the step manages the cluster's life", place=f"{place}.ClusterConfig.Instances.{key}"
                     )
@@ -795,13 +865,14 @@ class _Validation:
     def emr_serverless_step(self, step: Step, enclosing: Enclosing) -> Iterator[Finding]:
         place = f"{_at(step.name)}.Arguments"
         yield from _argument_keys(step, ("ExecutionRoleArn", "JobConfig"), ("ApplicationId", "ApplicationConfig"))
+        yield from _texts(step, "ExecutionRoleArn", "ApplicationId")
         if ("ApplicationId" in step.arguments) == ("ApplicationConfig" in step.arguments):
             yield finding("SMP522", "needs exactly one of ApplicationId and ApplicationConfig", place=place)
+        given = frozenset(("clientToken", "applicationId", "executionRoleArn"))
         for key, operation in (("JobConfig", "StartJobRun"), ("ApplicationConfig", "CreateApplication")):
-            if isinstance(value := step.arguments.get(key), Mapping):
-                given = frozenset(f"{key}.{name}" for name in ("clientToken", "applicationId", "executionRoleArn"))
-                for item in shapes.mismatches(value, shapes.request_shape("emr-serverless", operation), key, given):
-                    yield finding(_MISMATCH_CODES[item.kind], item.message, place=f"{place}.{item.place}")
+            if key in step.arguments:
+                shape = shapes.request_shape("emr-serverless", operation)
+                yield from self.fits(step.arguments[key], shape, f"{place}.{key}", given)
 
     def for_each_step(self, step: Step, enclosing: Enclosing) -> Iterator[Finding]:
         place = f"{_at(step.name)}.Arguments"
@@ -818,7 +889,7 @@ class _Validation:
                 yield finding(
                     "SMP551", "items are text, numbers, booleans or expressions", place=f"{place}.IterableItems"
                 )
-        elif not isinstance(items, EXPRESSIONS):
+        elif not isinstance(items, EXPRESSIONS) or self.type_of(items) not in ("String", "Any"):
             yield finding(
                 "SMP551",
                 "must be a list or an expression that gives the text of a JSON list",
@@ -836,7 +907,7 @@ class _Validation:
             yield finding("SMP551", "needs at least one step", place=f"{place}.ForEachBody")
         for inner in body:
             if inner.type in STEP_TYPES and not STEP_TYPES[inner.type].in_loop:
-                yield finding("SMP551", f"a {inner.type} step cannot be in a loop", place=_at(inner.name))
+                yield finding("SMP551", f"{shapes.article(inner.type)} step cannot be in a loop", place=_at(inner.name))
         selector = step.arguments.get("Selector")
         if selector is not None and not (
             isinstance(selector, Mapping)
@@ -857,14 +928,25 @@ class _Validation:
         if not any(step.arguments.get(key) for key in (*kinds, "Associations")):
             yield finding("SMP522", f"needs at least one of {', '.join((*kinds, 'Associations'))}", place=place)
         for key, operation in kinds.items():
-            values = step.arguments.get(key, [])
-            for index, value in enumerate(values if isinstance(values, (list, tuple)) else [values]):
-                for item in shapes.mismatches(value, shapes.request_shape("sagemaker", operation), f"{key}[{index}]"):
-                    yield finding(_MISMATCH_CODES[item.kind], item.message, place=f"{place}.{item.place}")
+            for index, value in enumerate(_items(step.arguments.get(key))):
+                yield from self.fits(value, shapes.request_shape("sagemaker", operation), f"{place}.{key}[{index}]")
+        for key in (*kinds, "Associations"):
+            if not isinstance(step.arguments.get(key, []), (list, tuple)):
+                yield finding("SMP523", "must be a list", place=f"{place}.{key}")
+        entities = {
+            (kind, value.get(f"{kind}Name"))
+            for kind in ("Action", "Artifact", "Context")
+            for value in _items(step.arguments.get(f"{kind}s"))
+            if isinstance(value, Mapping) and isinstance(value.get(f"{kind}Name"), str)
+        }
+        for index, value in enumerate(_items(step.arguments.get("Associations"))):
+            yield from _association(value, entities, f"{place}.Associations[{index}]")
 
     def cleanup_step(self, step: Step, enclosing: Enclosing) -> Iterator[Finding]:
         place = f"{_at(step.name)}.Arguments"
         yield from _argument_keys(step, ("Resources",), ())
+        if "Resources" not in step.arguments:
+            return
         resources = step.arguments.get("Resources")
         sources = resources.get("S3") if isinstance(resources, Mapping) and set(resources) == {"S3"} else None
         if not isinstance(sources, (list, tuple)) or not sources:
@@ -878,7 +960,7 @@ class _Validation:
             elif name not in self.by_name:
                 yield finding("SMP506", f"there is no step {name!r}; {shapes.nearest(name, self.by_name)}", place=where)
             elif (kind := self.by_name[name][0].type) in ("Processing", "Transform") and not source.get("S3Uris"):
-                yield finding("SMP522", f"a {kind} step needs the S3Uris to delete", place=where)
+                yield finding("SMP522", f"{shapes.article(kind)} step needs the S3Uris to delete", place=where)
 
 
 _OWN_CHECKS: Final[dict[str, Callable[[_Validation, Step, Enclosing], Iterator[Finding]]]] = {
@@ -894,6 +976,39 @@ _OWN_CHECKS: Final[dict[str, Callable[[_Validation, Step, Enclosing], Iterator[F
     "Lineage": _Validation.lineage_step,
     "Cleanup": _Validation.cleanup_step,
 }
+
+
+def _association(value: Any, entities: set[tuple[str, Any]], place: str) -> Iterator[Finding]:
+    ends = {"Source", "Destination"}
+    if not isinstance(value, Mapping) or not ends <= set(value) <= {*ends, "AssociationType"}:
+        yield finding("SMP523", "has Source, Destination and perhaps AssociationType", place=place)
+        return
+    for end in sorted(ends):
+        entity = value[end]
+        if not isinstance(entity, Mapping) or set(entity) not in ({"Arn"}, {"Name", "Type"}):
+            yield finding("SMP523", "has Arn, or Name and Type of an entity of this step", place=f"{place}.{end}")
+        elif isinstance(entity.get("Name"), str) and isinstance(entity["Type"], str):
+            if (entity["Type"], entity["Name"]) not in entities:
+                yield finding(
+                    "SMP524",
+                    f"the step makes no {entity['Type']} {entity['Name']!r}; "
+                    f"{shapes.nearest(entity['Name'], {name for _, name in entities})}",
+                    place=f"{place}.{end}",
+                )
+
+
+def _body(step: Step) -> dict[str, Step]:
+    return {inner.name: inner for inner in step.branches().get("ForEachBody", ())}
+
+
+def _selected(loop: Step) -> str:
+    """Name of the body step that a loop's Selector reads; empty when there is none."""
+    selector = loop.arguments.get("Selector")
+    field = selector.get("Field") if isinstance(selector, Mapping) else None
+    try:
+        return field.name if isinstance(field, Get) else ""
+    except ValueError:  # reported as a malformed expression
+        return ""
 
 
 def references(step: Step) -> set[str]:
@@ -935,8 +1050,6 @@ def _malformed(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _malformed(item, f"{place}[{index}]")
-    elif isinstance(value, Join):
-        yield from _malformed(value.values, f"{place}.Values")
 
 
 def _argument_keys(step: Step, required: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Finding]:
@@ -948,9 +1061,23 @@ def _argument_keys(step: Step, required: tuple[str, ...], optional: tuple[str, .
         if key not in required and key not in optional:
             yield finding(
                 "SMP521",
-                f"is not an argument of a {step.type} step; {shapes.nearest(key, (*required, *optional))}",
+                f"is not an argument of {shapes.article(step.type)} step; {shapes.nearest(key, (*required, *optional))}",
                 place=f"{place}.{key}",
             )
+
+
+def _texts(step: Step, *keys: str) -> Iterator[Finding]:
+    for key in keys:
+        if not isinstance(step.arguments.get(key, ""), (str, *EXPRESSIONS)):
+            yield finding("SMP523", "must be text or an expression", place=f"{_at(step.name)}.Arguments.{key}")
+
+
+def _items(value: Any) -> Any:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _below(place: str, path: str) -> str:
+    return f"{place}{'' if not path or path.startswith('[') else '.'}{path}"
 
 
 def _at(name: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -14,9 +14,9 @@ from sagemaker_provider.definition import paths
 from sagemaker_provider.definition.model import CacheConfig, PropertyFile, RetryPolicy
 from sagemaker_provider.definition.step_types import STEP_TYPES, Resource, State, StepType, state_of
 from sagemaker_provider.hooks.aws import AwsSettings
-from sagemaker_provider.operators.links import LINK_KEY, SageMakerConsoleLink, console_url
+from sagemaker_provider.operators.links import LINK_KEY, SageMakerConsoleLink, console_url, has_page
 from sagemaker_provider.operators.names import job_name
-from sagemaker_provider.operators.references import Reference, has_properties
+from sagemaker_provider.operators.references import Reference, has_properties, kind_of_property
 
 _ONE_EXPRESSION = re.compile(r"\{\{((?:(?!\{\{|\}\}|\{%).)*)\}\}", re.DOTALL)
 _NAME_LENGTHS = {"HyperParameterTuningJobName": 32, "AutoMLJobName": 32}
@@ -46,8 +46,12 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
     step_type: ClassVar[str]
     template_fields: Sequence[str] = ("config", "aws_conn_id", "region_name")
     template_fields_renderers: ClassVar[dict[str, str]] = {"config": "json"}
-    operator_extra_links = (SageMakerConsoleLink(),)
     ui_color = "#e8f4ec"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step_type" in vars(cls):
+            cls.operator_extra_links = (SageMakerConsoleLink(),) if has_page(cls.step_type) else ()
 
     def __init__(
         self,
@@ -103,13 +107,11 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
 
     def check_property(self, segments: tuple[paths.Segment, ...]) -> None:
         """Raise :class:`AttributeError` with the nearest names unless the step can have the property."""
-        from sagemaker_provider.definition.shapes import PropertyError, property_type
+        from sagemaker_provider.definition.shapes import PropertyError
 
         try:
-            property_type(self.row, segments)
+            kind_of_property(self.row, segments)
         except PropertyError as error:
-            if segments == ("OutputParameters",):  # the output's name follows
-                return
             raise AttributeError(f"{self.task_id}: {error}") from None
 
     def property_file(self, name: str) -> PropertyFile:
@@ -201,23 +203,27 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         description = self.hook.describe(self.resource, identifiers)
         if self.resource.waitable and state_of(self.resource, description)[0] is State.RUNNING:
             if self.deferrable:
-                self.defer_for(self.step_type, identifiers, "resume", {"identifiers": identifiers})
+                self.defer_for(self.step_type, identifiers, "resume")
             description = self.hook.wait(self.resource, identifiers, self.poll_interval)
         return self.end(context, identifiers, description)
 
-    def defer_for(self, kind: str, identifiers: dict[str, Any], method: str, kwargs: dict[str, Any]) -> None:
-        """Leave the worker until a resource has ended; then ``method`` is called with ``kwargs`` and the event."""
+    def defer_for(self, kind: str, identifiers: dict[str, Any], method: str) -> None:
+        """Leave the worker until a resource has ended; then ``method`` is called with the event."""
         from sagemaker_provider.triggers.step import SageMakerStepTrigger
 
+        deadline = time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None
         trigger = SageMakerStepTrigger(
-            kind=kind, identifiers=identifiers, poll_interval=self.poll_interval, **self.aws_settings
+            kind=kind,
+            identifiers=identifiers,
+            poll_interval=self.poll_interval,
+            deadline=deadline,
+            **self.aws_settings,
         )
-        timeout: timedelta | None = self.execution_timeout
-        self.defer(trigger=trigger, method_name=method, kwargs=kwargs, timeout=timeout)
+        self.defer(trigger=trigger, method_name=method)
 
-    def resume(self, context: Any, event: dict[str, Any] | None = None, *, identifiers: dict[str, Any]) -> Any:
+    def resume(self, context: Any, event: dict[str, Any] | None = None) -> Any:
         """Go on after the triggerer has seen the resource end."""
-        check_event(event)
+        identifiers = check_event(event)["identifiers"]
         self.running = identifiers
         return self.end(context, identifiers, self.hook.describe(self.resource, identifiers))
 
@@ -241,9 +247,10 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
             self.log.info("Asked the service to stop %s", self.running)
 
 
-def check_event(event: dict[str, Any] | None) -> None:
-    """Raise :class:`AirflowException` for an event of a trigger that could not go on."""
+def check_event(event: dict[str, Any] | None) -> dict[str, Any]:
+    """The event of a trigger; :class:`AirflowException` for that of one that could not go on."""
     if event is None:
         raise AirflowException("the trigger fired without an event")
     if error := event.get("error"):
         raise AirflowException(f"waiting for {event.get('identifiers')} failed: {error}")
+    return event

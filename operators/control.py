@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BranchMixIn
+from airflow.providers.common.compat.sdk import XCOM_RETURN_KEY, AirflowFailException, BranchMixIn
 
 from sagemaker_provider.definition.conditions import Condition, ConditionTypeError, decode_condition, holds
 from sagemaker_provider.definition.limits import ERROR_MESSAGE
@@ -66,8 +66,12 @@ class SageMakerConditionStepOperator(SageMakerStepOperator, BranchMixIn):  # typ
         except ConditionTypeError as error:
             raise AirflowFailException(f"{self.task_id}: {error}") from None
         self.log.info("The conditions are %s: %s", outcome, self.conditions)
+        result = {"Outcome": str(outcome)}
+        context["ti"].xcom_push(
+            key=XCOM_RETURN_KEY, value=result
+        )  # Airflow 3 skips by an exception, not after a return
         self.do_branch(context, self.if_task_ids if outcome else self.else_task_ids)
-        return {"Outcome": str(outcome)}
+        return result
 
 
 class SageMakerFailStepOperator(SageMakerStepOperator):

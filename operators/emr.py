@@ -109,18 +109,13 @@ class SageMakerEMRServerlessStepOperator(SageMakerStepOperator):
         description = self.hook.describe(EMR_SERVERLESS_APPLICATION, application)
         if state_of(EMR_SERVERLESS_APPLICATION, description)[0] is State.RUNNING:
             if self.deferrable:
-                self.defer_for(
-                    "EMRServerlessApplication", application, "application_ready", {"application": application}
-                )
+                self.defer_for("EMRServerlessApplication", application, "application_ready")
             self.hook.wait(EMR_SERVERLESS_APPLICATION, application, self.poll_interval)
         return self.run_in(context, application["applicationId"])
 
-    def application_ready(
-        self, context: Any, event: dict[str, Any] | None = None, *, application: dict[str, Any]
-    ) -> Any:
+    def application_ready(self, context: Any, event: dict[str, Any] | None = None) -> Any:
         """Go on after the triggerer has seen that the application is there."""
-        check_event(event)
-        return self.run_in(context, application["applicationId"])
+        return self.run_in(context, check_event(event)["identifiers"]["applicationId"])
 
     def run_in(self, context: Any, application: str) -> Any:
         """Start the job in an application and wait for it. The token keeps a repeated call from starting a second one."""

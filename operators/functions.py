@@ -149,24 +149,24 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
         if self.deferrable:
             from sagemaker_provider.triggers.callback import CallbackAnswerTrigger
 
-            trigger = CallbackAnswerTrigger(queue_url=answer_queue, token=token, **self.aws_settings)
-            self.defer(
-                trigger=trigger,
-                method_name="resume",
-                kwargs={"identifiers": self.running},
-                timeout=self.execution_timeout,
+            trigger = CallbackAnswerTrigger(
+                queue_url=answer_queue,
+                token=token,
+                work_queue_url=self.queue_url,
+                stop_message=self._message("Stopping"),
+                **self.aws_settings,
             )
+            self.defer(trigger=trigger, method_name="resume", timeout=self.execution_timeout)
         from sagemaker_provider.triggers.callback import receive_answer
 
         while (answer := receive_answer(hook, answer_queue, token)) is None:  # each call waits for itself
             self.log.debug("No answer yet")
         return self.answered(answer_queue, answer)
 
-    def resume(self, context: Any, event: dict[str, Any] | None = None, *, identifiers: dict[str, Any]) -> Any:
+    def resume(self, context: Any, event: dict[str, Any] | None = None) -> Any:
         """Go on with the answer that the trigger received."""
-        check_event(event)
-        assert event is not None
-        return self.answered(identifiers["queue"], event["answer"])
+        event = check_event(event)
+        return self.answered(event["identifiers"]["queue"], event["answer"])
 
     def answered(self, answer_queue: str, answer: Mapping[str, Any]) -> Any:
         """The task's XCom, or its failure, from the worker's answer."""
@@ -184,6 +184,9 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
             self._send("Stopping")
 
     def _send(self, status: str) -> None:
+        self.aws_hook("sqs").call("SendMessage", {"QueueUrl": self.queue_url, "MessageBody": self._message(status)})
+
+    def _message(self, status: str) -> str:
         from sagemaker_provider.hooks.callback import ANSWER_QUEUE
 
         assert self.running is not None
@@ -194,4 +197,4 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
             "status": status,
             ANSWER_QUEUE: self.running["queue"],
         }
-        self.aws_hook("sqs").call("SendMessage", {"QueueUrl": self.queue_url, "MessageBody": json.dumps(message)})
+        return json.dumps(message)

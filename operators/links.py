@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from sagemaker_provider.definition.step_types import STEP_TYPES
+
 LINK_KEY: Final = "sagemaker_console_url"
 """XCom key under which a running task leaves the address."""
 
@@ -21,6 +23,12 @@ _PAGES: Final = {
     "EndpointName": "sagemaker/home?region={region}#/endpoints/{name}",
     "ClusterId": "emr/home?region={region}#/clusterDetails/{name}",
 }
+
+
+def has_page(step_type: str) -> bool:
+    """Whether the console has a page for what steps of a type create."""
+    resource = STEP_TYPES[step_type].resource
+    return resource is not None and not _PAGES.keys().isdisjoint(resource.identifiers)
 
 
 def console_url(identifiers: dict[str, Any], region: str, partition: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowException
+
 from sagemaker_provider.definition import shapes
 from sagemaker_provider.definition.step_types import State, state_of
 from sagemaker_provider.operators.base import SageMakerStepOperator
@@ -66,6 +68,25 @@ class SageMakerEndpointConfigStepOperator(SageMakerStepOperator):
 
     step_type = "EndpointConfig"
 
+    def start(self, context: Any) -> dict[str, Any]:
+        """Create the configuration, or take up an equal one of this name, which an earlier try has left.
+
+        :raises AirflowException: there is another configuration of this name.
+        """
+        request = self.request(context)
+        identifiers = {"EndpointConfigName": request["EndpointConfigName"]}
+        existing = self.hook.find(self.resource, identifiers)
+        if existing is None:
+            return self.hook.create(self.resource, request)  # type: ignore[no-any-return]
+        wanted = {key: value for key, value in request.items() if key != "Tags"}
+        if not _contains(existing, wanted):
+            raise AirflowException(
+                f"{self.task_id}: there is another endpoint configuration {request['EndpointConfigName']!r}; make the name "
+                "unique for each run, for example with ExecutionVariable('PipelineExecutionId')"
+            )
+        self.log.info("Found the same configuration %s", identifiers)
+        return identifiers
+
 
 class _CreateOrUpdateOperator(SageMakerStepOperator):
     """A resource that is created when its name is new and updated when it exists."""
@@ -113,3 +134,14 @@ class SageMakerInferenceComponentStepOperator(_CreateOrUpdateOperator):
     """
 
     step_type = "InferenceComponent"
+
+
+def _contains(described: Any, wanted: Any) -> bool:
+    """Whether a description has all that was requested; the service adds members of its own."""
+    if isinstance(wanted, dict):
+        return isinstance(described, dict) and all(
+            key in described and _contains(described[key], value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(described, list) and len(described) == len(wanted) and all(map(_contains, described, wanted))
+    return bool(described == wanted)

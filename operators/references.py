@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sagemaker_provider.definition import expressions, paths
-from sagemaker_provider.definition.step_types import ENTRY_NAMES, STEP_TYPES
+from sagemaker_provider.definition.step_types import ENTRY_NAMES, STEP_TYPES, StepType
 from sagemaker_provider.operators.names import execution_id, pipeline_name
 
 try:
@@ -235,3 +235,18 @@ def has_properties(step_type: str) -> bool:
     """Whether steps of a type have properties to refer to."""
     row = STEP_TYPES[step_type]
     return bool(row.properties or row.extra_properties or "OutputParameters" in row.optional_keys)
+
+
+def kind_of_property(row: StepType, segments: tuple[paths.Segment, ...]) -> str:
+    """What a path below a step leads to, where more may follow.
+
+    :param row: the step type.
+    :param segments: path below the step.
+    :return: a type of the language, or ``structure``, ``list`` or ``map``.
+    :raises PropertyError: there is nothing.
+    """
+    from sagemaker_provider.definition.shapes import property_type
+
+    if segments == ("OutputParameters",) and "OutputParameters" in row.optional_keys:
+        return "map"
+    return property_type(row, segments) if segments else "structure"

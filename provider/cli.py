@@ -107,3 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sub.set_defaults(run=command)
     args = parser.parse_args(argv)
     args.run(args)
+
+
+if __name__ == "__main__":
+    main()

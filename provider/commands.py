@@ -43,8 +43,11 @@ def convert(args: Namespace) -> int:
             )
         failed = conversion.definition is None or _fails(found, args.strict)
         if not failed and conversion.definition is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(target, conversion.definition.to_json() + "\n")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                _write(target, conversion.definition.to_json() + "\n")
+            except OSError as error:
+                return _usage(f"{target}: cannot be written: {error.strerror}")
             written[target] = dag.dag_id
         findings += found
         report.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -9,10 +11,14 @@ from rich.text import Text
 from rich.tree import Tree
 
 from sagemaker_provider.definition import PipelineDefinition, Step
-from sagemaker_provider.definition.findings import Finding, Severity
+from sagemaker_provider.definition.findings import RULES, Finding, Severity
 from sagemaker_provider.definition.validation import references
 
 _STYLES = {Severity.ERROR: "bold red", Severity.DIFFERENCE: "yellow", Severity.NOTE: "dim"}
+_WIDE = 200
+"""Columns where the output is no terminal: nothing is cut, whatever COLUMNS says."""
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def show(title: str, findings: list[Finding], definition: PipelineDefinition | None, target: Path | None) -> None:
@@ -20,21 +26,23 @@ def show(title: str, findings: list[Finding], definition: PipelineDefinition | N
 
     :param title: DAG id or file; nothing is printed without findings and definition.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
     if definition is not None:
         console.print(step_tree(title, definition))
     elif findings and title:
         console.print(Text(title, style="bold"))
-    for item in findings:
-        where = ": ".join(part for part in (item.file, item.dag, item.task, item.place) if part)
-        line = Text.assemble(
-            (f"  {item.code} ", _STYLES[item.severity]),
-            (f"{item.severity.value:<10} ", _STYLES[item.severity]),
-            f"{where + ': ' if where else ''}{item.message}",
+    for code, group in groupby(
+        sorted(findings, key=lambda item: (_RANKS[item.severity], item.code)), lambda item: item.code
+    ):
+        items = list(group)
+        style = _STYLES[items[0].severity]
+        heading = Text.assemble((f"  {code} {items[0].severity.value:<10} {RULES[code].title}", style))
+        console.print(
+            heading if items[0].severity is Severity.NOTE else heading + Text(f"  {items[0].cure}", style="dim")
         )
-        console.print(line)
-        if item.severity is not Severity.NOTE:
-            console.print(Text(f"      {item.cure}", style="dim"))
+        for item in items:
+            where = ": ".join(part for part in (item.file, item.dag, item.task, item.place) if part)
+            console.print(Text(f"      {where + ': ' if where else ''}{item.message}"))
     if target is not None and definition is not None:
         console.print(Text(f"  written: {target}"))
 

@@ -7,21 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sagemaker_provider.local.dag_runs import TaskResult, airflow_settings, migrate, run_dag
+
 HOME = Path(tempfile.mkdtemp(prefix="sagemaker-provider-tests-"))
-os.environ.update(
-    {
-        "AIRFLOW_HOME": str(HOME),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(HOME / "dags"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-    }
-)
+os.environ.update(airflow_settings(HOME))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import json  # noqa: E402
 import shutil  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+import urllib.request  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import boto3  # noqa: E402
@@ -75,12 +70,50 @@ def _aws() -> Iterator[Aws]:
         yield Aws(endpoint, sagemaker, emr)
 
 
+def _reset(aws: Aws) -> Aws:
+    urllib.request.urlopen(urllib.request.Request(f"{aws.endpoint.url}/moto-api/reset", method="POST")).read()
+    aws.sagemaker.reset()
+    aws.emr.reset()
+    return aws
+
+
 @pytest.fixture
 def aws(_aws: Aws) -> Aws:
     """A fresh AWS endpoint; the environment of the tests points at it."""
-    import urllib.request
+    return _reset(_aws)
 
-    urllib.request.urlopen(urllib.request.Request(f"{_aws.endpoint.url}/moto-api/reset", method="POST")).read()
-    _aws.sagemaker.reset()
-    _aws.emr.reset()
-    return _aws
+
+@pytest.fixture(scope="session")
+def fresh_aws(_aws: Aws) -> Callable[[], Aws]:
+    """For fixtures of a wider scope: call it for a fresh AWS endpoint."""
+    return lambda: _reset(_aws)
+
+
+@pytest.fixture(scope="session")
+def airflow() -> Callable[..., list[TaskResult]]:
+    """Run a DAG of a file in real Airflow: ``airflow(file, dag_id, conf)`` gives how its tasks ended."""
+    migrate(HOME)
+
+    def run(file: Path, dag_id: str, conf: dict[str, Any] | None = None) -> list[TaskResult]:
+        copy = HOME / "dags" / file.name
+        if not copy.exists() or copy.read_bytes() != file.read_bytes():
+            shutil.copy(file, copy)
+        return run_dag(copy, dag_id, conf)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def lambda_function() -> Callable[[Aws, str], None]:
+    """Make the Lambda function ``work``; it answers with the given text."""
+
+    def make(aws: Aws, answer: str) -> None:
+        body = json.dumps({"results": [answer], "region": "us-west-2"}).encode()
+        url = f"{aws.endpoint.url}/moto-api/static/lambda-simple/response"
+        urllib.request.urlopen(urllib.request.Request(url, data=body, method="POST")).read()
+        role = aws.client("iam").create_role(RoleName="lambda", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        aws.client("lambda").create_function(
+            FunctionName="work", Runtime="python3.12", Role=role, Handler="work.handler", Code={"ZipFile": b"-"}
+        )
+
+    return make

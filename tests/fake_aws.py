@@ -58,7 +58,7 @@ class FakeSageMaker:
     """SageMaker's JSON API for the resources of the step type table; everything else goes to moto.
 
     ``script["CreateTrainingJob"]`` holds the statuses that following Describe calls give, the last one for ever;
-    ``errors["DescribeTrainingJob"]`` errors that the next calls give; ``calls`` counts calls by operation, and
+    ``named_scripts["prefix"]`` the same for names that start so; ``errors["DescribeTrainingJob"]`` errors that the next calls give; ``calls`` counts calls by operation, and
     ``requests`` keeps them.
     """
 
@@ -75,6 +75,7 @@ class FakeSageMaker:
         """Forget everything."""
         self.items: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self.script: dict[str, list[str]] = {}
+        self.named_scripts: dict[str, list[str]] = {}
         self.reasons: dict[str, str] = {}
         self.progress: dict[tuple[str, str], deque[str]] = {}
         self.errors: dict[str, list[ServiceError]] = defaultdict(list)
@@ -154,7 +155,8 @@ class FakeSageMaker:
                 )
             arn = f"{ACCOUNT}:{kind.lower()}/{name}"
         self.items[create][name] = {**request, f"{kind}Arn": arn, **EXTRA.get(create, lambda request: {})(request)}
-        self.progress[create, name] = deque(self.script.get(create, [self.success(create)]))
+        named = next((script for prefix, script in self.named_scripts.items() if name.startswith(prefix)), None)
+        self.progress[create, name] = deque(named or self.script.get(create, [self.success(create)]))
         return {f"{kind}Arn": arn}
 
     def success(self, create: str) -> str:

@@ -8,7 +8,7 @@ branches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import networkx as nx
@@ -17,10 +17,14 @@ from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.translator.graph import in_order
 
 World: TypeAlias = "frozenset[tuple[str, str]]"
+Run: TypeAlias = "tuple[str, World]"
+"""A task in one of its worlds."""
 EVERYWHERE: Final[World] = frozenset()
 SIDES: Final = ("IfSteps", "ElseSteps")
 MOST_WORLDS: Final = 256
 """Tasks that would need more steps than this are refused before they are counted; a pipeline has 50."""
+MOST_SCENARIOS: Final = 4096
+"""Most combinations of outcomes that are looked at for one task."""
 
 _JOINS: Final = {
     "none_failed_min_one_success": any,
@@ -37,7 +41,7 @@ def worlds(
     """The worlds in which each task runs.
 
     :param graph: the DAG's tasks.
-    :param conditions: condition task -> side -> task ids directly downstream.
+    :param conditions: condition task -> side -> task ids directly downstream; a side with which the run fails is absent.
     :param rules: task -> trigger rule.
     :return: task -> worlds, those with true conditions first; and findings.
     """
@@ -53,9 +57,10 @@ def worlds(
         for upstream in graph.predecessors(task):
             runs_after[upstream] = found[upstream]
             if upstream in conditions:
-                allowed = [side for side in SIDES if task in reach[upstream][side]]
+                allowed = [side for side, tasks in reach[upstream].items() if task in tasks]
                 runs_after[upstream] = [world | {(upstream, side)} for side in allowed for world in found[upstream]]
-        relevant = {name for options in runs_after.values() for world in options for name, _ in world}
+        options_of = [*runs_after.values(), *(found[upstream] for upstream in runs_after)]
+        relevant = {name for options in options_of for world in options for name, _ in world}
         if not relevant:
             never = any(not options for options in runs_after.values())
             found[task] = [] if never else [EVERYWHERE]
@@ -66,19 +71,20 @@ def worlds(
             findings.append(finding("SMP205", f"the rule {rules[task]} after a branch", task=task))
             found[task] = []
             continue
-        scenarios: dict[World, frozenset[str]] = {}
-        for scenario in _scenarios(sorted(relevant, key=ranks.__getitem__), found):
-            ran = frozenset(name for name, options in runs_after.items() if any(world <= scenario for world in options))
-            if _JOINS[rules[task]](name in ran for name in runs_after):
-                scenarios[scenario] = ran
-            if len(scenarios) > MOST_WORLDS:
+        scenarios: dict[World, frozenset[Run]] = {}
+        names = sorted(relevant, key=ranks.__getitem__)
+        for count, scenario in enumerate(_scenarios(names, conditions, found)):
+            if count >= MOST_SCENARIOS or len(scenarios) > MOST_WORLDS:
                 findings.append(
-                    finding("SMP402", f"the task runs after more than {MOST_WORLDS} different ways", task=task)
+                    finding("SMP402", "the task runs after too many combinations of outcomes of conditions", task=task)
                 )
-                scenarios = {}
                 break
-        found[task] = sorted(_merged(scenarios), key=lambda world: _sort_key(world, ranks))
-        if not scenarios and all(runs_after.values()):
+            ran = frozenset((name, world) for name in runs_after for world in found[name] if world <= scenario)
+            after = {name for name, options in runs_after.items() if any(world <= scenario for world in options)}
+            if {name for name, _ in ran} == after and _JOINS[rules[task]](name in after for name in runs_after):
+                scenarios[scenario] = ran
+        found[task] = sorted(_merged(scenarios, names, found), key=lambda world: _sort_key(world, ranks))
+        if not scenarios and all(found[upstream] for upstream in runs_after):
             findings.append(finding("SMP401", "no outcome of the conditions lets the task run", task=task))
     return found, findings
 
@@ -88,7 +94,9 @@ def _reached(graph: nx.DiGraph, heads: tuple[str, ...]) -> set[str]:
     return set(known).union(*(nx.descendants(graph, head) for head in known))
 
 
-def _scenarios(names: list[str], found: Mapping[str, list[World]]) -> Iterator[World]:
+def _scenarios(
+    names: list[str], conditions: Mapping[str, Iterable[str]], found: Mapping[str, list[World]]
+) -> Iterator[World]:
     """Every combination of outcomes of the conditions, without those that are not evaluated in it."""
 
     def extend(world: World, rest: list[str]) -> Iterator[World]:
@@ -97,7 +105,7 @@ def _scenarios(names: list[str], found: Mapping[str, list[World]]) -> Iterator[W
             return
         first, later = rest[0], rest[1:]
         if any(option <= world for option in found[first]):
-            for side in SIDES:
+            for side in conditions[first]:
                 yield from extend(world | {(first, side)}, later)
         else:
             yield from extend(world, later)
@@ -105,20 +113,25 @@ def _scenarios(names: list[str], found: Mapping[str, list[World]]) -> Iterator[W
     return extend(EVERYWHERE, names)
 
 
-def _merged(scenarios: Mapping[World, frozenset[str]]) -> list[World]:
-    """The fewest worlds: two that differ in one outcome only, after the same upstreams, are one."""
+def _merged(
+    scenarios: Mapping[World, frozenset[Run]], names: list[str], found: Mapping[str, list[World]]
+) -> list[World]:
+    """Fewer worlds: two that differ in one outcome only, after the same steps, are one.
+
+    The outcomes that remain must still say which copies of their conditions ran.
+    """
     current = dict(scenarios)
-    changed = True
-    while changed:
-        changed = False
+    for name in reversed(names):
         for world, ran in list(current.items()):
-            for name, side in world:
-                twin = (world - {(name, side)}) | {(name, SIDES[1 - SIDES.index(side)])}
-                if current.get(world) == ran and current.get(twin) == ran:
-                    del current[world], current[twin]
-                    current[world - {(name, side)}] = ran
-                    changed = True
-                    break
+            side = next((side for side in SIDES if (name, side) in world), None)
+            if side is None or world not in current:
+                continue
+            rest = world - {(name, side)}
+            twin = rest | {(name, SIDES[1 - SIDES.index(side)])}
+            known = all(any(option <= rest for option in found[other]) for other, _ in rest)
+            if known and current.get(twin) == ran:
+                del current[world], current[twin]
+                current[rest] = ran
     return list(current)
 
 

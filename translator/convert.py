@@ -10,12 +10,13 @@ import networkx as nx
 
 from sagemaker_provider.definition import shapes
 from sagemaker_provider.definition.conditions import Not, Or
+from sagemaker_provider.definition.expressions import Get
 from sagemaker_provider.definition.findings import Finding, errors, finding, located, ordered
 from sagemaker_provider.definition.model import VERSION, Dependency, PipelineDefinition, Step
-from sagemaker_provider.definition.step_types import STEP_TYPES
+from sagemaker_provider.definition.step_types import STEP_TYPES, Resource
 from sagemaker_provider.translator import graph as graphs
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
-from sagemaker_provider.translator.names import step_names
+from sagemaker_provider.translator.names import another_name, step_names
 from sagemaker_provider.translator.parameters import Parameters
 from sagemaker_provider.translator.registry import Absorbed, Stays, TaskStep, Translation, translator_for
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
@@ -108,6 +109,8 @@ class _Compiler:
         definition = PipelineDefinition(steps, tuple(self.parameters.known.values()), members)
         self.findings += self.unused_params()
         self.findings += self.named_by_task(definition.validate())
+        if errors(self.findings):
+            return self._failed(request)
         return Conversion(definition, ordered(self.findings), request)
 
     def _failed(self, request: dict[str, Any]) -> Conversion:
@@ -145,7 +148,7 @@ class _Compiler:
             )
         try:
             return translator(task)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except Exception as error:  # it reads what the author of the DAG wrote
             return Stays((finding("SMP206", f"{type(error).__name__}: {error}", task=task.task_id),))
 
     # Pass: sensors on jobs of the pipeline itself
@@ -153,22 +156,11 @@ class _Compiler:
     def absorb_sensors(self) -> None:
         """Let sensors vanish that wait for what an upstream task makes; the others are errors."""
         self.made = {step.made_name: name for name, step in self.steps.items() if step.made_name}
-        named = {
-            value: name
-            for name, step in self.steps.items()
-            if (resource := STEP_TYPES[step.type].resource)
-            and resource.name
-            and isinstance(value := step.arguments.get(resource.name), str)
-        }
         for task_id, item in self.translations.items():
             if not isinstance(item, Absorbed):
                 continue
-            maker = ({**named, **self.made}).get(item.waits_for) if isinstance(item.waits_for, str) else None
+            maker = self._maker(task_id, item)
             if maker is None:
-                values = Values(task_id, self._surroundings(Copy(task_id, EVERYWHERE), absolute=True))
-                values.rewrite(item.waits_for, "waits_for")
-                maker = next(iter(sorted(values.reads)), None)
-            if maker is None or not nx.has_path(self.graph, maker, task_id):
                 self.findings.append(
                     finding("SMP203", "it waits for something that no upstream task of the DAG makes", task=task_id)
                 )
@@ -176,6 +168,23 @@ class _Compiler:
                 self.findings.append(
                     finding("SMP608", f"the step of {maker!r} is waited for by the pipeline itself", task=task_id)
                 )
+
+    def _maker(self, sensor: str, item: Absorbed) -> str | None:
+        """The upstream task that makes what a sensor waits for, by its name or by a reference to just that."""
+        upstream = nx.ancestors(self.graph, sensor)
+        makers = [name for name, step in self.steps.items() if step.type == item.kind and name in upstream]
+        for name in makers:
+            step, resource = self.steps[name], STEP_TYPES[item.kind].resource
+            given = step.made_name or (step.arguments.get(resource.name) if resource and resource.name else None)
+            if isinstance(item.waits_for, str) and given == item.waits_for:
+                return name
+        values = Values(sensor, self._surroundings(Copy(sensor, EVERYWHERE), absolute=True))
+        found = values.rewrite(item.waits_for, "waits_for")
+        for name in values.reads & set(makers):
+            resource = STEP_TYPES[item.kind].resource
+            if isinstance(found, Get) and resource and found.segments[-1] in _identities(resource):
+                return name
+        return None
 
     # Pass: branches
 
@@ -185,6 +194,7 @@ class _Compiler:
             name: {
                 side: tuple(task for head in heads for task in self._heads(name, head))
                 for side, heads in step.branches.items()
+                if side == SIDES[0] or not step.fail_otherwise
             }
             for name, step in self.steps.items()
             if step.type == "Condition"
@@ -206,11 +216,10 @@ class _Compiler:
             if head in groups
             else []
         )
-        found = [task for task in heads if self.graph.has_edge(condition, task)]
-        if not found:
+        if not any(self.graph.has_edge(condition, task) for task in heads):
             reason = f"{head!r} is not directly downstream" if heads else f"there is no task {head!r}"
             self.findings.append(finding("SMP404", reason, task=condition))
-        return found
+        return heads
 
     def copies(self, task: str) -> list[Copy]:
         """The copies of a task, the first of which keeps the task's name."""
@@ -228,6 +237,7 @@ class _Compiler:
             self.order,
         )
         self.names = {Copy(task, world): name for (task, world), name in names.items()}
+        self.taken = set(self.names.values())
         self.findings += found
 
     # Pass: values
@@ -286,6 +296,8 @@ class _Compiler:
                     edges.add_edge(
                         other, copy, trigger=trigger(self.dag.task_dict, upstream, copy.task, self.rules[copy.task])
                     )
+        self.fan = dict(edges.in_degree)
+        for copy in list(edges):
             for upstream in self.data.get(copy, ()):
                 if (other := self.copy_in(upstream, copy.world)) is not None and not edges.has_edge(other, copy):
                     edges.add_edge(other, copy, trigger="Completed")
@@ -295,9 +307,9 @@ class _Compiler:
         for copy in edges:
             rule = self.rules[copy.task]
             triggers = [edges.edges[edge]["trigger"] for edge in edges.in_edges(copy)]
-            if None in triggers or (rule in ("one_failed", "one_done") and len(triggers) > 1):
+            if None in triggers or (triggers and self._one_of_several(copy)):
                 self.findings.append(
-                    finding("SMP205", f"the rule {rule} with {len(triggers)} upstream steps", task=copy.task)
+                    finding("SMP205", f"the rule {rule} with {self.fan[copy]} upstream tasks", task=copy.task)
                 )
             elif any(item != "Completed" for item in triggers):
                 self.findings.append(
@@ -308,23 +320,27 @@ class _Compiler:
                     )
                 )
 
+    def _one_of_several(self, copy: Copy) -> bool:
+        """Whether a copy waits for the first of several upstreams; a step can only wait for all."""
+        return self.rules[copy.task] in ("one_success", "one_failed", "one_done") and self.fan[copy] > 1
+
     def _vanish(self, edges: nx.DiGraph, copy: Copy) -> None:
+        """Join what is before a copy with what is after it, with the run conditions of both edges."""
         before = [(edge[0], edges.edges[edge]["trigger"]) for edge in edges.in_edges(copy)]
         after = [(edge[1], edges.edges[edge]["trigger"]) for edge in edges.out_edges(copy)]
         edges.remove_node(copy)
-        for first, entering in before:
-            for second, leaving in after:
-                known = edges.edges[first, second]["trigger"] if edges.has_edge(first, second) else None
-                combined = _through(entering, leaving, len(before))
-                edges.add_edge(
-                    first,
-                    second,
-                    trigger=combined
-                    if known in (None, combined)
-                    else "Completed"
-                    if "Completed" in (known, combined)
-                    else None,
-                )
+        for second, leaving in after:
+            if not before and leaving not in ("Completed", "Any"):
+                reason = f"the rule {self.rules[second.task]} after {copy.task!r}, which does nothing and never fails"
+                self.findings.append(finding("SMP205", reason, task=second.task))
+            for first, entering in before:
+                combined = None if self._one_of_several(copy) else _through(entering, leaving, len(before))
+                if edges.has_edge(first, second):
+                    combined = _both(edges.edges[first, second]["trigger"], combined)
+                if combined is None:
+                    reason = f"the rules {self.rules[copy.task]} and, after it, {self.rules[second.task]} together"
+                    self.findings.append(finding("SMP205", reason, task=copy.task))
+                edges.add_edge(first, second, trigger=combined or "Completed")
 
     # Pass: emit
 
@@ -382,8 +398,10 @@ class _Compiler:
         return holder, side
 
     def _kept(self, copy: Copy, outcome: tuple[str, str]) -> bool:
-        """Whether a copy waits for a step that exists only with an outcome."""
-        return any(outcome in other.world for other in nx.ancestors(self.edges, copy))
+        """Whether a copy waits for a step that exists only with an outcome; nothing waits for a condition itself."""
+        return any(
+            outcome in other.world for other in nx.ancestors(self.edges, copy) if other.task not in self.branches
+        )
 
     def _guard(self, copy: Copy, home: Mapping[Copy, Any]) -> tuple[Any, ...]:
         """The conditions that a lifted condition must repeat, because no step of the branch is before it."""
@@ -416,12 +434,13 @@ class _Compiler:
                 if first in seen or ((holder := home[copy]) is not None and first == holder[0]):
                     continue
                 seen.add(first)
+                kind = self.edges.edges[edge]["trigger"]
                 if first.task in self.branches:
                     pending += self.edges.in_edges(first)
-                elif self.edges.edges[edge]["trigger"] in ("Completed", None) or edge[1] != copy:
+                elif kind == "Completed":
                     plain.add_edge(first, copy)
                 else:
-                    triggers[first, copy] = self.edges.edges[edge]["trigger"]
+                    triggers[first, copy] = kind
             if (holder := home[copy]) is not None:
                 plain.add_edge(holder[0], copy)
         data = {
@@ -457,7 +476,7 @@ class _Compiler:
         )
         branches = {side: tuple(children.pop((copy, side), ())) for side in SIDES} if copy.task in self.branches else {}
         if step.fail_otherwise:
-            fail = Step(f"{name[:57]}-failed", "Fail", {"ErrorMessage": step.fail_otherwise})
+            fail = Step(self._another_name(name, "failed"), "Fail", {"ErrorMessage": step.fail_otherwise})
             branches[SIDES[1]] = (*branches[SIDES[1]], fail)
         output_parameters = step.members.get("OutputParameters")
         property_files = step.members.get("PropertyFiles")
@@ -486,9 +505,16 @@ class _Compiler:
         if branches[SIDES[1]]:
             yield replace(
                 base,
-                name=f"{name[:59]}-else",
+                name=self._another_name(name, "else"),
+                display_name=step.display_name or copy.task,
                 arguments={"Conditions": (*guard, _negated(own)), SIDES[0]: branches[SIDES[1]], SIDES[1]: ()},
             )
+
+    def _another_name(self, name: str, word: str) -> str:
+        """A name that no step has yet, for a second step of the same task."""
+        found = another_name(name, word, self.taken)
+        self.taken.add(found)
+        return found
 
     # Findings
 
@@ -507,6 +533,12 @@ class _Compiler:
         ]
 
 
+def _identities(resource: Resource) -> set[str]:
+    """The members of a description that say which one it is."""
+    paths = [*resource.identifiers, *resource.identifiers.values(), resource.name or ""]
+    return {path.rpartition(".")[2] for path in paths}
+
+
 _THROUGH: Final = {
     ("Completed", "Completed"): "Completed",
     ("Completed", "Any"): "Any",
@@ -522,6 +554,13 @@ def _through(entering: str | None, leaving: str | None, branches: int) -> str | 
     if (entering, leaving) == ("Failed", "Completed"):
         return "Failed"
     return _THROUGH.get((entering or "", leaving or ""))
+
+
+def _both(first: str | None, second: str | None) -> str | None:
+    """The run condition of an edge that must satisfy two; ``None`` when there is none."""
+    if first == second:
+        return first
+    return "Completed" if {first, second} == {"Completed", "Any"} else None
 
 
 def _negated(conditions: tuple[Any, ...]) -> Any:

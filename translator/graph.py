@@ -29,13 +29,6 @@ def in_order(graph: nx.DiGraph) -> list[Any]:
     return list(nx.lexicographical_topological_sort(graph, key=position.__getitem__))
 
 
-def contract(graph: nx.DiGraph, node: Any) -> None:
-    """Remove a node and join what is before it with what is after it."""
-    before, after = list(graph.predecessors(node)), list(graph.successors(node))
-    graph.remove_node(node)
-    graph.add_edges_from((first, second) for first in before for second in after)
-
-
 def redundant_edges(graph: nx.DiGraph, order: list[Any]) -> set[tuple[Any, Any]]:
     """The edges that a longer path makes needless.
 

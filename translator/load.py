@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -41,7 +42,17 @@ def _dag_bag(path: Path) -> Any:
 
         options: dict[str, Any] = {}
     except ImportError:  # Airflow before 3.2
-        from airflow.models.dagbag import DagBag
+        from airflow.models import dagbag
+
+        class DagBag(dagbag.DagBag):  # type: ignore[no-redef,name-defined,misc]
+            """One that a file cannot end with ``sys.exit()``, as later versions are."""
+
+            def _load_modules_from_file(self, filepath: str, safe_mode: bool) -> Any:
+                try:
+                    return super()._load_modules_from_file(filepath, safe_mode)
+                except SystemExit:
+                    self.import_errors[filepath] = traceback.format_exc()
+                    return []
 
         options = {"include_examples": False}
     return DagBag(dag_folder=str(path.resolve()), safe_mode=path.is_dir(), **options)
@@ -71,21 +82,36 @@ def _relative(file: str) -> str:
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Let DAG files import the modules beside them, as they can in Airflow."""
-    entry = str(folder.resolve())
-    sys.path.insert(0, entry)
+    """Let DAG files import the modules beside them, as they can in Airflow, and undo what they change of this process."""
+    known, here = list(sys.path), Path.cwd()
+    sys.path.insert(0, str(folder.resolve()))
     try:
         yield
     finally:
-        sys.path.remove(entry)
+        sys.path[:] = known
+        os.chdir(here)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what DAG files and Airflow print while importing away from the results."""
+    level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), _no_output_of_processes():
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(level)
+
+
+@contextmanager
+def _no_output_of_processes() -> Iterator[None]:
+    """Keep what processes started meanwhile, and libraries in C, write to standard output away too."""
+    saved = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 1)
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

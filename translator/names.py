@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.findings import Finding, finding
@@ -21,6 +21,18 @@ def clean(task_id: str) -> str:
     return name
 
 
+def another_name(name: str, word: str, taken: Container[str]) -> str:
+    """The name of a second step beside one: its name and a word; with a number where that is taken."""
+    return _free(f"{name[: limits.STEP_NAME_LENGTH - len(word) - 1]}-{word}", taken)
+
+
+def _free(base: str, taken: Container[str]) -> str:
+    name, number = base, 2
+    while name in taken:
+        name, number = f"{base[: limits.STEP_NAME_LENGTH - 4]}-{number}", number + 1
+    return name
+
+
 def step_names(
     given: Mapping[str, str | None], worlds: Mapping[str, Iterable[World]], order: Iterable[str]
 ) -> tuple[dict[tuple[str, World], str], list[Finding]]:
@@ -33,17 +45,18 @@ def step_names(
     """
     names: dict[tuple[str, World], str] = {}
     findings: list[Finding] = []
-    taken = {name for name in given.values() if name}
+    chosen = {name for name in given.values() if name}
+    kept = {task for task, name in given.items() if not name and clean(task) == task} - chosen
+    taken = chosen | kept
     for task in order:
         if task not in given:
             continue
         for index, world in enumerate(worlds[task]):
             base = given[task] or clean(task)
             if index:
-                base = f"{base[:50]}-{'-'.join(_WORDS[side] for _, side in sorted(world))}"
-            name, number = base, 2
-            while name in taken and (index or not given[task]):
-                name, number = f"{base[: limits.STEP_NAME_LENGTH - 4]}-{number}", number + 1
+                name = another_name(base, "-".join(_WORDS[side] for _, side in sorted(world))[:20], taken)
+            else:
+                name = base if given[task] or task in kept else _free(base, taken)
             taken.add(name)
             names[task, world] = name
             if not index and not given[task] and name != task:

@@ -88,6 +88,11 @@ class Parameters:
                 "pattern",
                 "format",
                 "multipleOf",
+                "const",
+                "not",
+                "allOf",
+                "anyOf",
+                "oneOf",
             }
         ):
             self.findings.append(
@@ -118,6 +123,8 @@ class Parameters:
 
         :raises UntranslatableError: there is no such param, or it cannot be a parameter.
         """
+        if default is not None and looks_secret(name):
+            raise UntranslatableError(f"{name!r} has a default, which would be in the definition", "SMP306")
         if name in self.unfit:
             raise UntranslatableError(f"{self.unfit[name]}; a parameter is text, a number or a boolean", "SMP305")
         if name not in self.known:
@@ -128,8 +135,6 @@ class Parameters:
                 raise UntranslatableError(
                     f"the default {default!r} of {name!r} is not text, a number or a boolean", "SMP305"
                 )
-            if kind == "String" and looks_secret(name):
-                raise UntranslatableError(f"{name!r} has a default, which would be in the definition", "SMP306")
             self._add(name, Parameter(self._name(name), kind, default))
         item = self.known[name]
         if default is not None and item.default_value != default:
@@ -140,15 +145,16 @@ class Parameters:
 
     def date(self, name: str) -> Get:
         """The expression for a date macro."""
-        if name not in self.known:
-            self.known[name] = Parameter(name, "String", description=DATES[name])
+        key = f"{{{{ {name} }}}}"  # no param is called so
+        if key not in self.known:
+            if any(item.name == name for item in self.known.values()):
+                raise UntranslatableError(f"{key} and the param {name!r} would be one parameter")
+            self.known[key] = Parameter(name, "String", description=DATES[name])
             self.findings.append(
                 finding(
                     "SMP604",
-                    f"{{{{ {name} }}}} becomes the parameter {name!r}: {DATES[name]}",
+                    f"{key} becomes the parameter {name!r}: {DATES[name]}",
                     place=f"Parameters.{name}",
                 )
             )
-        elif self.known[name].type != "String":
-            raise UntranslatableError(f"{{{{ {name} }}}} and the param {name!r} would be one parameter")
         return parameter(name)

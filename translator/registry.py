@@ -77,9 +77,11 @@ class Absorbed:
     """A sensor that waits for what another task creates; in a pipeline that task's step itself is waited for.
 
     :param waits_for: the value by which it knows what it waits for: a name, a template or a reference.
+    :param kind: the type of step that creates it.
     """
 
     waits_for: Any
+    kind: str
     findings: tuple[Finding, ...] = ()
 
 

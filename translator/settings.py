@@ -91,6 +91,8 @@ def task_findings(task: Any, step: TaskStep) -> list[Finding]:
     for name, usual in (("aws_conn_id", "aws_default"), ("region_name", None)):
         if (value := getattr(task, name, usual)) not in (usual, None):
             note("SMP616", f"{name}={value!r}", name)
+    if (limit := getattr(task, "max_ingestion_time", None)) not in (None, 36_000):  # the default of endpoints
+        note("SMP610", f"max_ingestion_time={limit} s: a pipeline waits as long as the job runs", "max_ingestion_time")
     if getattr(task, "wait_for_completion", True) is False:
         note(
             "SMP609",

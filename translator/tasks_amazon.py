@@ -236,6 +236,8 @@ def _condition(item: Mapping[str, Any], operands: list[Any]) -> dict[str, Any]:
     if kind == "Or":
         return {"Type": kind, "Conditions": [_condition(inner, operands) for inner in item["conditions"]]}
     if kind == "In":
+        if not isinstance(item["in_values"], (list, tuple)):
+            raise TypeError(f"the values of In are a {type(item['in_values']).__name__}, not a list")
         return {
             "Type": kind,
             "QueryValue": operand(item["value"]),
@@ -267,10 +269,11 @@ def _cast(value: Any) -> Any:
 )
 def job_sensor(task: Any) -> Translation:
     """Waits for a job by its name."""
-    return Absorbed(task.job_name)
+    names = [cls.__name__ for cls in type(task).__mro__ if cls.__module__ == SENSORS]
+    return Absorbed(task.job_name, names[0].removeprefix("SageMaker").removesuffix("Sensor"))
 
 
 @translates(f"{SENSORS}.SageMakerEndpointSensor")
 def endpoint_sensor(task: Any) -> Translation:
     """Waits for an endpoint by its name."""
-    return Absorbed(task.endpoint_name)
+    return Absorbed(task.endpoint_name, "Endpoint")

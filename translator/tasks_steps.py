@@ -42,4 +42,4 @@ def step(task: Any) -> Translation:
 @translates("sagemaker_provider.sensors.step.SageMakerStepSensor")
 def sensor(task: Any) -> Translation:
     """Our sensors wait for what a step creates."""
-    return Absorbed(list(task.identifiers.values())[-1])
+    return Absorbed(list(task.identifiers.values())[-1], task.kind)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import jinja2
 from jinja2 import nodes
 
-from sagemaker_provider.definition.expressions import Join, execution_variable
+from sagemaker_provider.definition.expressions import EXPRESSIONS, Join, execution_variable
 from sagemaker_provider.definition.paths import Key, Segment
 
 DATES: Final = {
@@ -80,7 +80,7 @@ def translate(text: str, lookups: Lookups) -> Any:
 
     :raises UntranslatableError: there is none; the message says which part is at fault.
     """
-    if not is_template(text):
+    if not is_template(text) and "\n" not in text and "\r" not in text:
         return text
     try:
         tree = _parse(text)
@@ -94,7 +94,12 @@ def translate(text: str, lookups: Lookups) -> Any:
             part.data if isinstance(part, nodes.TemplateData) else _expression(part, lookups, text)
             for part in node.nodes
         ]
-    return joined(parts)
+    return parts[0] if len(parts) == 1 else joined(map(_written, parts))
+
+
+def _written(value: Any) -> Any:
+    """A value as Jinja writes it into text; expressions stay."""
+    return value if isinstance(value, EXPRESSIONS) else str(value)
 
 
 def joined(parts: Iterable[Any], on: str = "") -> Any:
@@ -118,12 +123,15 @@ def _expression(node: nodes.Node, lookups: Lookups, text: str) -> Any:
     if isinstance(node, (nodes.Add, nodes.Concat)):
         operands = [node.left, node.right] if isinstance(node, nodes.Add) else node.nodes
         values = [_expression(item, lookups, text) for item in operands]
-        if isinstance(node, nodes.Add) and not any(isinstance(value, str) for value in values):
+        if isinstance(node, nodes.Add) and not (
+            any(isinstance(value, str) for value in values)
+            and all(isinstance(value, (str, *EXPRESSIONS)) for value in values)
+        ):
             raise UntranslatableError(f"{text!r}: arithmetic has no counterpart")
-        return joined(values)
+        return joined(map(_written, values))
     if isinstance(node, nodes.Filter) and node.name in ("string", "trim") and node.node is not None and not node.args:
         value = _expression(node.node, lookups, text)
-        return value if node.name == "trim" and isinstance(value, str) else _as_text(value, node, text)
+        return value.strip() if node.name == "trim" and isinstance(value, str) else _as_text(value, node, text)
     path = _path(node)
     if path is None:
         raise UntranslatableError(f"{text!r}: {_named(node)} has no counterpart")
@@ -133,7 +141,7 @@ def _expression(node: nodes.Node, lookups: Lookups, text: str) -> Any:
 def _as_text(value: Any, node: nodes.Filter, text: str) -> Any:
     if node.name == "trim":
         raise UntranslatableError(f"{text!r}: the filter trim has no counterpart")
-    return value if isinstance(value, str) else Join("", (value,))
+    return Join("", (value,)) if isinstance(value, EXPRESSIONS) else str(value)
 
 
 def _look_up(path: list[Any], lookups: Lookups, text: str) -> Any:

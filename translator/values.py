@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from sagemaker_provider.definition.conditions import decode_condition
 from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, JsonGet, execution_variable, step_property
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import CacheConfig, OutputParameter, PropertyFile, RetryPolicy
-from sagemaker_provider.definition.paths import Segment
+from sagemaker_provider.definition.paths import Key, Segment
+from sagemaker_provider.definition.step_types import STEP_TYPES, StepType
 from sagemaker_provider.operators import references
 from sagemaker_provider.operators.records import CleanupSource
 from sagemaker_provider.translator import templates
@@ -71,10 +73,12 @@ class Values:
             return ""
 
     def _rewrite(self, value: Any, place: str) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise templates.UntranslatableError(f"{value} is not JSON", "SMP307")
         if value is None or isinstance(value, (bool, int, float)):
             return value
         if isinstance(value, str):
-            return self._text(value)
+            return self._text(value, place)
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
                 raise templates.UntranslatableError(f"the keys of {value!r} are not all text", "SMP307")
@@ -85,7 +89,7 @@ class Values:
             return value
         if isinstance(value, references.Reference):
             (operator, _), *_ = value.iter_references()
-            return self._property(operator.task_id, value._segments)
+            return self._property(operator.task_id, spelled(operator.row, value._segments))
         if isinstance(value, references.Join):
             return Join(value.on, tuple(self._rewrite(item, place) for item in value.values))
         if isinstance(value, references.JsonGet):
@@ -94,7 +98,6 @@ class Values:
             return execution_variable(value.name)
         if isinstance(value, CleanupSource):
             uris = {"S3Uris": self._rewrite(value.s3_uris, place)} if value.s3_uris else {}
-            self.reads.add(value.step.task_id)
             return {"StepName": self.around.step_name(value.step.task_id), **uris}
         if type(value).__name__ == "PlainXComArg":
             if value.key != "return_value":
@@ -102,29 +105,32 @@ class Values:
             return self._xcom(value.operator.task_id, ())
         raise templates.UntranslatableError(f"a {type(value).__name__} cannot be written into a definition", "SMP307")
 
-    def _text(self, value: str) -> Any:
-        made = self.around.made
-        if made:
-            if value in made and (maker := made[value]) != self.task_id:
-                return self._made(maker, value)
-            for name, maker in made.items():
-                if (
-                    maker != self.task_id
-                    and name in value
-                    and (templates.is_template(name) or name in value.split("/"))
-                ):
-                    return self._text_with_name(value, name, maker)
+    def _text(self, value: str, place: str) -> Any:
+        for name, maker in self.around.made.items():
+            if maker == self.task_id or name not in value:
+                continue
+            member = self._name_member(maker)
+            unique = templates.is_template(name)
+            if value == name and (unique or place.rpartition(".")[2] == member):
+                self._note("SMP706", f"{value!r} is what the task {maker!r} makes; it is read from the step")
+                return self._property(maker, (member,))
+            if value == name:
+                self._note("SMP602", f"{value!r} is also what the task {maker!r} makes; here it stays as it is")
+            elif unique or self._folder_of(maker, name, value):
+                return self._text_with_name(value, name, maker)
         return templates.translate(value, self.lookups)
 
-    def _made(self, maker: str, value: str) -> Any:
-        """The name of what another task makes: a pipeline makes the name, so it is read from the step."""
-        step = self.around.steps[maker]
-        from sagemaker_provider.definition.step_types import STEP_TYPES
-
-        resource = STEP_TYPES[step.type].resource
+    def _name_member(self, maker: str) -> str:
+        """The member of requests and responses that holds the name of what a task makes."""
+        resource = STEP_TYPES[self.around.steps[maker].type].resource
         assert resource is not None and resource.name is not None
-        self._note("SMP706", f"{value!r} is what the task {maker!r} makes; it is read from the step")
-        return self._property(maker, (resource.name,))
+        return resource.name
+
+    def _folder_of(self, maker: str, name: str, value: str) -> bool:
+        """Whether a text is in the folder that the job of a task writes into, which is called after the job."""
+        output = self.around.steps[maker].arguments.get("OutputDataConfig")
+        folder = output.get("S3OutputPath") if isinstance(output, Mapping) else None
+        return isinstance(folder, str) and f"{value}/".startswith(f"{folder.rstrip('/')}/{name}/")
 
     def _text_with_name(self, value: str, name: str, maker: str) -> Any:
         """A text with the name of what another task makes inside, such as the path of a model."""
@@ -148,11 +154,15 @@ class Values:
             self.around.step_name(task_id)  # says why when the task does not exist
             raise templates.UntranslatableError(f"the task {task_id!r} becomes no step", "SMP304")
         path = step.xcom(segments)
+        if path and len(path) < len(segments):
+            self._note(
+                "SMP704", f"the step of {task_id!r} has {'.'.join(map(str, path))} without {segments[0]!r} before it"
+            )
         if not path:
             raise templates.UntranslatableError(
                 f"the step of {task_id!r} has no property for what is read of its XCom", "SMP304"
             )
-        return self._property(task_id, path)
+        return self._property(task_id, spelled(STEP_TYPES[step.type], path))
 
     def _property(self, task_id: str, path: tuple[Segment, ...]) -> Get:
         name = self.around.step_name(task_id)
@@ -219,6 +229,25 @@ class Values:
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 self.check_joins(item, f"{place}[{index}]")
+
+
+def spelled(row: StepType, path: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """A path below a step as the language spells it: members after a point, names of entries in brackets.
+
+    Python and Jinja take both for either: ``result['ModelArtifacts']`` and ``result.ModelArtifacts``. What no path of the
+    step can be stays as it is; the validation of the definition reports it.
+    """
+    segments: tuple[Segment, ...] = ()
+    for segment in path:
+        try:
+            kind = references.kind_of_property(row, segments)
+        except shapes.PropertyError:
+            return (*segments, *path[len(segments) :])
+        if isinstance(segment, str) and kind in ("structure", "list", "map"):
+            segments = (*segments, str(segment) if kind == "structure" else Key(segment))
+        else:
+            segments = (*segments, segment)
+    return segments
 
 
 def conditions(value: list[Any]) -> tuple[Any, ...]:

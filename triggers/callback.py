@@ -26,25 +26,33 @@ def receive_answer(hook: Any, queue_url: str, token: str) -> dict[str, Any] | No
 
 
 class CallbackAnswerTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
-    """Fires once, with the worker's answer: ``{"answer": {...}}``, or ``{"error": text}``.
+    """Fires once, with the worker's answer: ``{"identifiers": ..., "answer": {...}}``, or ``{"identifiers": ..., "error": text}``.
 
     :param queue_url: queue that takes the answer.
     :param token: token of the callback.
+    :param work_queue_url: queue from which the worker took the message.
+    :param stop_message: what is put there when a person ends the waiting.
     """
 
-    def __init__(self, *, queue_url: str, token: str, **aws: Any) -> None:
+    def __init__(
+        self, *, queue_url: str, token: str, work_queue_url: str = "", stop_message: str = "", **aws: Any
+    ) -> None:
         super().__init__()
         self.queue_url = queue_url
         self.token = token
+        self.work_queue_url = work_queue_url
+        self.stop_message = stop_message
         self.set_aws(**aws)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class and arguments from which another process makes the same trigger."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
+        own = {
             "queue_url": self.queue_url,
             "token": self.token,
-            **self.aws_settings,
+            "work_queue_url": self.work_queue_url,
+            "stop_message": self.stop_message,
         }
+        return f"{type(self).__module__}.{type(self).__qualname__}", {**own, **self.aws_settings}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Receive until the answer is there."""
@@ -67,5 +75,11 @@ class CallbackAnswerTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
                 await asyncio.sleep(LONG_POLL_SECONDS)
                 continue
             if answer is not None:
-                yield TriggerEvent({"answer": answer})
+                yield TriggerEvent({"identifiers": {"queue": self.queue_url}, "answer": answer})
                 return
+
+    async def on_kill(self) -> None:
+        """Tell the worker to stop; Airflow 3.3 and later call this when a person clears or marks the waiting task."""
+        if self.work_queue_url:
+            request = {"QueueUrl": self.work_queue_url, "MessageBody": self.stop_message}
+            await sync_to_async(self.aws_hook("sqs").call, thread_sensitive=False)("SendMessage", request)

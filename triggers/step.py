@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -47,18 +48,34 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
     :param kind: step type, ``PipelineExecution`` or another key of :data:`OTHER_RESOURCES`.
     :param identifiers: members with which the resource is described.
     :param poll_interval: seconds between two looks.
+    :param deadline: time (seconds since 1970) after which the resource is stopped and the event is an error; Airflow's own
+        timeout of a deferred task would leave it running.
     """
 
-    def __init__(self, *, kind: str, identifiers: dict[str, Any], poll_interval: float = 30, **aws: Any) -> None:
+    def __init__(
+        self,
+        *,
+        kind: str,
+        identifiers: dict[str, Any],
+        poll_interval: float = 30,
+        deadline: float | None = None,
+        **aws: Any,
+    ) -> None:
         super().__init__()
         self.kind = kind
         self.identifiers = identifiers
         self.poll_interval = poll_interval
+        self.deadline = deadline
         self.set_aws(**aws)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class and arguments from which another process makes the same trigger."""
-        own = {"kind": self.kind, "identifiers": self.identifiers, "poll_interval": self.poll_interval}
+        own = {
+            "kind": self.kind,
+            "identifiers": self.identifiers,
+            "poll_interval": self.poll_interval,
+            "deadline": self.deadline,
+        }
         return f"{type(self).__module__}.{type(self).__qualname__}", {**own, **self.aws_settings}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -67,11 +84,13 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
 
         resource = resource_named(self.kind)
         hook = self.aws_hook(resource.service)
-        describe = sync_to_async(hook.describe, thread_sensitive=False)
+        describe, stop = (sync_to_async(call, thread_sensitive=False) for call in (hook.describe, hook.stop))
         last = ""
         while True:
             try:
                 state, status = state_of(resource, await describe(resource, self.identifiers))
+                late = state is State.RUNNING and self.deadline is not None and time.time() >= self.deadline
+                stopped = late and await stop(resource, self.identifiers)
             except (BotoCoreError, ClientError) as error:
                 if not passes(error):
                     yield TriggerEvent({"identifiers": self.identifiers, "error": str(error)})
@@ -84,6 +103,10 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
                 if status != last:
                     self.log.info("%s: %s", self.identifiers, status)
                     last = status
+                if late:
+                    done = "asked the service to stop it" if stopped else "it cannot be stopped"
+                    yield TriggerEvent({"identifiers": self.identifiers, "error": f"timeout, {done}"})
+                    return
                 if state is not State.RUNNING:
                     yield TriggerEvent({"identifiers": self.identifiers})
                     return

@@ -1,0 +1,154 @@
+"""The life of a step, call by call."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowException
+from contexts import context
+from fake_aws import ServiceError
+
+from sagemaker_provider.operators import (
+    SageMakerLambdaStepOperator,
+    SageMakerModelStepOperator,
+    SageMakerTrainingStepOperator,
+)
+from sagemaker_provider.operators.names import execution_id, job_name, pipeline_name
+
+ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
+
+
+def operator(**options: Any) -> SageMakerTrainingStepOperator:
+    """A training step operator."""
+    config = {
+        "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/models"},
+        "ResourceConfig": {"InstanceCount": "1", "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": "30"},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    }
+    options = {
+        "task_id": "train",
+        "config": config,
+        "deferrable": False,
+        "poll_interval": 0.01,
+        "aws_conn_id": None,
+        **options,
+    }
+    return SageMakerTrainingStepOperator(**options)
+
+
+def test_a_second_run_of_the_same_try_takes_up_the_job(aws: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"] * 3 + ["Completed"]
+    first = operator().start(context())
+    result = operator().execute(context())
+    assert result["TrainingJobName"] == first["TrainingJobName"]
+    assert aws.sagemaker.calls["CreateTrainingJob"] == 1
+
+
+def test_a_job_created_between_look_and_create_is_taken_up(aws: Any) -> None:
+    operator().start(context())
+    aws.sagemaker.errors["DescribeTrainingJob"] = [ServiceError("ValidationException", "Could not find job")]
+    assert operator().execute(context())["TrainingJobStatus"] == "Completed"
+    assert aws.sagemaker.calls["CreateTrainingJob"] == 2
+    assert len(aws.sagemaker.items["CreateTrainingJob"]) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [context(try_number=2), context(run_id="other"), context(task_id="other"), context(map_index=1)],
+    ids=["try", "run", "task", "map index"],
+)
+def test_every_try_of_every_task_instance_has_a_job_of_its_own(other: Any) -> None:
+    assert job_name(other, "train", 63) != job_name(context(), "train", 63)
+
+
+@pytest.mark.parametrize("length", [32, 63])
+@pytest.mark.parametrize("prefix", ["train", "a.very_long task id " * 5, "-", ""])
+def test_job_names_fit_the_api(prefix: str, length: int) -> None:
+    import re
+
+    name = job_name(context(), prefix, length)
+    assert len(name) <= length
+    assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", name)
+
+
+def test_the_execution_id_is_that_of_the_run() -> None:
+    assert execution_id(context()) == execution_id(context(task_id="other", try_number=3))
+    assert execution_id(context()) != execution_id(context(run_id="other"))
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "name"), [("churn", "churn"), ("churn_daily.v2", "churn-daily-v2"), ("_x_", "x"), ("__", "pipeline")]
+)
+def test_pipeline_names(dag_id: str, name: str) -> None:
+    assert pipeline_name(dag_id) == name
+
+
+def test_on_kill_stops_the_running_job(aws: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    task = operator()
+    task.running = task.start(context())
+    task.on_kill()
+    assert aws.sagemaker.calls["StopTrainingJob"] == 1
+    assert task.hook.describe(task.resource, task.running)["TrainingJobStatus"] == "Stopping"
+
+
+def test_on_kill_without_a_job_does_nothing(aws: Any) -> None:
+    operator().on_kill()
+    assert not aws.sagemaker.calls
+
+
+def test_every_untypable_text_is_named_with_its_place() -> None:
+    task = operator()
+    task.config["ResourceConfig"] = {"InstanceCount": "many", "VolumeSizeInGB": "big"}
+    task.config["EnableNetworkIsolation"] = "perhaps"
+    with pytest.raises(AirflowException) as error:
+        task.request(context())
+    assert str(error.value) == (
+        "train: config.ResourceConfig.InstanceCount: 'many' is not an Integer; "
+        "ResourceConfig.VolumeSizeInGB: 'big' is not an Integer; EnableNetworkIsolation: 'perhaps' is not a Boolean"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("{{ params.count }}", 2),
+        ("{{ params.text }}", "5"),
+        ("{{ params.flag }}", True),
+        ("{{ params.count + 1 }}", 3),
+        ("n={{ params.count }}", "n=2"),
+        (" {{ params.count }}", " 2"),
+        ("{{ params.count }}{{ params.count }}", "22"),
+        ("{% if params.flag %}yes{% endif %}", "yes"),
+        ("plain", "plain"),
+    ],
+)
+def test_one_expression_keeps_its_type(text: str, rendered: Any) -> None:
+    with DAG("d"):
+        task = operator(config={"x": [text]})
+    values = {"params": {"count": 2, "text": "5", "flag": True}}
+    assert task.render_template(task.config, values) == {"x": [rendered]}
+
+
+def test_the_console_page_is_linked(aws: Any) -> None:
+    values = context("m")
+    SageMakerModelStepOperator(task_id="m", config={"ExecutionRoleArn": ROLE}, aws_conn_id=None).execute(values)
+    url = values["ti"].pushed["sagemaker_console_url"]
+    assert url.startswith("https://us-west-2.console.aws.amazon.com/sagemaker/home?region=us-west-2#/models/m-")
+
+
+def test_a_lambda_function_is_invoked_once_even_if_it_fails(aws: Any, mocker: Any) -> None:
+    task = SageMakerLambdaStepOperator(task_id="f", function_arn="work", aws_conn_id=None)
+    client = mocker.Mock()
+    client.invoke.return_value = {
+        "FunctionError": "Unhandled",
+        "Payload": SimpleNamespace(read=lambda: b'{"errorMessage": "boom"}'),
+    }
+    mocker.patch.object(SageMakerLambdaStepOperator, "aws_hook", return_value=SimpleNamespace(conn=client))
+    with pytest.raises(AirflowException, match="boom"):
+        task.execute(context("f"))
+    assert client.invoke.call_count == 1

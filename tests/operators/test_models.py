@@ -1,0 +1,62 @@
+"""Models and endpoints, call by call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException
+from contexts import context
+
+from sagemaker_provider.operators import (
+    SageMakerEndpointConfigStepOperator,
+    SageMakerEndpointStepOperator,
+    SageMakerRegisterModelStepOperator,
+)
+
+
+def endpoint_config(instances: int) -> SageMakerEndpointConfigStepOperator:
+    """An endpoint configuration of a fixed name."""
+    variant = {"VariantName": "all", "ModelName": "m", "InitialInstanceCount": instances, "InstanceType": "ml.m5.large"}
+    config = {"EndpointConfigName": "fixed", "ProductionVariants": [variant], "Tags": [{"Key": "a", "Value": "b"}]}
+    return SageMakerEndpointConfigStepOperator(task_id="c", config=config, aws_conn_id=None)
+
+
+def test_an_equal_endpoint_configuration_is_taken_up(aws: Any) -> None:
+    for _ in range(2):
+        assert endpoint_config(1).execute(context("c"))["EndpointConfigName"] == "fixed"
+    assert aws.sagemaker.calls["CreateEndpointConfig"] == 1
+
+
+def test_another_endpoint_configuration_of_the_name_is_not_taken_for_it(aws: Any) -> None:
+    endpoint_config(1).execute(context("c"))
+    with pytest.raises(AirflowException, match="another endpoint configuration 'fixed'"):
+        endpoint_config(2).execute(context("c"))
+
+
+def test_an_existing_endpoint_is_updated_and_an_equal_one_left_alone(aws: Any) -> None:
+    def run(config: str) -> Any:
+        task = SageMakerEndpointStepOperator(
+            task_id="e",
+            config={"EndpointName": "churn", "EndpointConfigName": config},
+            deferrable=False,
+            poll_interval=0.01,
+            aws_conn_id=None,
+        )
+        return task.execute(context("e"))
+
+    run("one")
+    assert run("two")["EndpointConfigName"] == "two"
+    run("two")
+    assert (aws.sagemaker.calls["CreateEndpoint"], aws.sagemaker.calls["UpdateEndpoint"]) == (1, 1)
+
+
+def test_a_package_is_registered_once_for_each_try(aws: Any) -> None:
+    def run(try_number: int) -> int:
+        task = SageMakerRegisterModelStepOperator(
+            task_id="r", config={"ModelPackageGroupName": "group"}, deferrable=False, aws_conn_id=None
+        )
+        return int(task.execute(context("r", try_number=try_number))["ModelPackageVersion"])
+
+    assert [run(1), run(1), run(2)] == [1, 1, 2]
+    assert aws.sagemaker.calls["CreateModelPackageGroup"] == 1

@@ -1,0 +1,239 @@
+"""The commands in this process: every option and every way to be wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from dag_files import DIFFERENT, FILES, GOOD, NESTED, NO_DAG, SAME_NAME, TWO, UNKNOWN
+
+from sagemaker_provider.cli import main
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Commands:
+    """Runs commands in a folder of its own."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capture = folder, capture
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            (self.folder / f"{name}.py").write_text(text)
+
+    def __call__(self, *arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        captured = self.capture.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return Outcome(end.value.code or 0, captured.out, captured.err)  # type: ignore[arg-type]
+
+    def definition(self, name: str) -> Any:
+        return json.loads((self.folder / f"{name}.pipeline.json").read_text())
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.suffix != ".py" and path.is_file())
+
+
+@pytest.fixture
+def command(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.chdir(tmp_path)
+    return Commands(tmp_path, capfd)
+
+
+def test_one_of_several_dags(command: Commands) -> None:
+    command.write(two=TWO)
+    assert command("convert", "two.py", "--dag-id", "two_b").code == 0
+    assert command.files == ["two-b.pipeline.json"]
+
+
+def test_an_unknown_dag_id_names_those_there_are(command: Commands) -> None:
+    command.write(two=TWO)
+    found = command("convert", "two.py", "--dag-id", "three")
+    assert found.code == 1
+    assert "there is no DAG 'three'; there are two_a, two_b" in found.out
+    assert command.files == []
+
+
+def test_a_file_without_a_dag(command: Commands) -> None:
+    command.write(none=NO_DAG)
+    found = command("convert", "none.py", "--format", "json")
+    assert found.code == 1
+    (finding,) = json.loads(found.out)["findings"]
+    assert (finding["code"], finding["file"]) == ("SMP102", "none.py")
+
+
+def test_a_file_that_is_not_python(command: Commands) -> None:
+    (command.folder / "notes.txt").write_text("no DAG here")
+    found = command("convert", "notes.txt")
+    assert found.code == 1
+    assert "SMP102" in found.out
+
+
+def test_differences_fail_only_in_strict_mode(command: Commands) -> None:
+    command.write(different=DIFFERENT)
+    strict = command("convert", "different.py", "--strict")
+    assert (strict.code, command.files) == (1, [])
+    assert "0 of 1 DAGs converted, 0 errors, 2 differences" in strict.err
+    plain = command("convert", "different.py")
+    assert (plain.code, command.files) == (0, ["different.pipeline.json"])
+    assert "SMP601" in plain.out and "SMP611" in plain.out
+
+
+def test_nested_conditions_are_lifted_or_kept(command: Commands) -> None:
+    command.write(nested=NESTED)
+    assert command("convert", "nested.py").code == 0
+    assert [step["Name"] for step in command.definition("nested")["Steps"]] == ["outer", "inner"]
+    assert command("convert", "nested.py", "--nested-conditions", "keep").code == 0
+    assert [step["Name"] for step in command.definition("nested")["Steps"]] == ["outer"]
+
+
+def test_an_experiment_is_made_only_when_asked_for(command: Commands) -> None:
+    command.write(good=GOOD)
+    command("convert", "good.py")
+    assert command.definition("good-one")["PipelineExperimentConfig"] is None
+    command("convert", "good.py", "--experiment")
+    assert command.definition("good-one")["PipelineExperimentConfig"] == {
+        "ExperimentName": {"Get": "Execution.PipelineName"},
+        "TrialName": {"Get": "Execution.PipelineExecutionId"},
+    }
+
+
+def test_the_same_input_gives_the_same_bytes(command: Commands) -> None:
+    command.write(nested=NESTED)
+    command("convert", "nested.py", "--output", "one")
+    command("convert", "nested.py", "--output", "two")
+    assert (command.folder / "one/nested.pipeline.json").read_bytes() == (
+        command.folder / "two/nested.pipeline.json"
+    ).read_bytes()
+
+
+def test_errors_name_dag_and_task_and_leave_earlier_files_alone(command: Commands) -> None:
+    command.write(unknown=UNKNOWN)
+    (command.folder / "unknown.pipeline.json").write_text("as it was")
+    found = command("convert", "unknown.py")
+    assert found.code == 1
+    assert "unknown.py: unknown: forecast: no translation for" in found.out
+    assert (command.folder / "unknown.pipeline.json").read_text() == "as it was"
+    assert command.files == ["unknown.pipeline.json"]
+
+
+def test_two_dags_with_one_pipeline_name(command: Commands) -> None:
+    command.write(same=SAME_NAME)
+    found = command("convert", "same.py")
+    assert found.code == 1
+    assert "'same.name' is written to same-name.pipeline.json as well" in found.out
+    assert command.definition("same-name")["Steps"]
+
+
+@pytest.mark.parametrize("output", ["good.py", "good.py/below"])
+def test_an_output_that_is_no_folder(command: Commands, output: str) -> None:
+    command.write(good=GOOD)
+    found = command("convert", "good.py", "--output", output)
+    assert (found.code, found.out) == (2, "")
+    assert output in found.err
+    assert command.files == []
+
+
+def test_an_output_that_cannot_be_written_leaves_nothing_behind(command: Commands) -> None:
+    command.write(good=GOOD)
+    (command.folder / "good-one.pipeline.json").mkdir()
+    found = command("convert", "good.py")
+    assert found.code == 2
+    assert "good-one.pipeline.json: cannot be written" in found.err
+    assert command.files == []
+
+
+def test_a_missing_path(command: Commands) -> None:
+    found = command("convert", "nowhere.py")
+    assert (found.code, found.out, found.err) == (2, "", "nowhere.py: no such file or folder\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["convert"],
+        ["convert", "a.py", "--format", "xml"],
+        ["convert", "a.py", "--nested-conditions", "drop"],
+        ["mend"],
+    ],
+)
+def test_a_command_that_is_not_understood(command: Commands, arguments: list[str]) -> None:
+    assert command(*arguments).code == 2
+
+
+def test_modules_beside_a_dag_file_are_found_and_the_path_is_put_back(command: Commands) -> None:
+    import sys
+
+    before = list(sys.path)
+    command.write(
+        good=GOOD.replace('"second"', "NAME").replace("def step", "from names_of_steps import NAME\ndef step")
+    )
+    command.write(names_of_steps='NAME = "from_the_module"\n')
+    assert command("convert", "good.py").code == 0
+    assert sys.path == before
+    assert command.definition("good-one")["Steps"][1]["Name"] == "from_the_module"
+    sys.modules.pop("names_of_steps")
+
+
+def test_a_dag_file_cannot_change_where_the_result_is_written(command: Commands) -> None:
+    command.write(noisy=FILES["noisy.py"])
+    assert command("convert", "noisy.py", "--output", "out").code == 0
+    assert (command.folder / "out/noisy.pipeline.json").exists()
+
+
+# validate
+
+VALID = '{"Version": "2020-12-01", "Steps": [{"Name": "f", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}]}'
+UNKNOWN_TYPE = VALID.replace('"Fail"', '"Filed"')
+INVALID = VALID.replace('"f"', '"not a name"')
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "codes"),
+    [
+        (VALID, [], 0, []),
+        (UNKNOWN_TYPE, [], 0, ["SMP621"]),
+        (UNKNOWN_TYPE, ["--strict"], 1, ["SMP621"]),
+        (INVALID, [], 1, ["SMP502"]),
+        ("{", [], 1, ["SMP501"]),
+        ("[]", [], 1, ["SMP501"]),
+        ("", [], 1, ["SMP501"]),
+    ],
+)
+def test_validate(command: Commands, text: str, options: list[str], code: int, codes: list[str]) -> None:
+    (command.folder / "p.json").write_text(text)
+    shown = command("validate", "p.json", *options)
+    found = command("validate", "p.json", "--format", "json", *options)
+    assert shown.code == found.code == code
+    items = json.loads(found.out)["findings"]
+    assert [item["code"] for item in items] == codes
+    assert all(item["file"] == "p.json" for item in items)
+    assert ("p.json: valid" in shown.out) == (codes == [])
+    assert all(name in shown.out for name in codes)
+
+
+def test_validate_reads_all_files(command: Commands) -> None:
+    (command.folder / "a.json").write_text(INVALID)
+    (command.folder / "b.json").write_bytes(b"\xff\xfe")
+    found = command("validate", "a.json", "b.json", "--format", "json")
+    assert [(item["file"], item["code"]) for item in json.loads(found.out)["findings"]] == [
+        ("a.json", "SMP502"),
+        ("b.json", "SMP501"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["nowhere.json", "."])
+def test_validate_of_what_is_no_file(command: Commands, name: str) -> None:
+    found = command("validate", name)
+    assert (found.code, found.out) == (2, "")
+    assert name in found.err
