@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
-
 _LONGEST: Final = 600
 
 
@@ -454,6 +453,11 @@ RULES: Final[dict[str, Rule]] = {
                 "Condition compares different types",
                 "The operands have different types; how the service compares those is not documented, and the operator fails on them.",
                 "Give both operands one type.",
+            ),
+            "SMP620": (
+                "Fail ends the execution",
+                "A Fail step fails the whole execution, which starts no further steps; in Airflow, tasks beside it run on.",
+                "Nothing, unless those steps must run; then let the Fail step depend on them.",
             ),
             "SMP621": (
                 "Unknown step type",

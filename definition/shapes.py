@@ -312,3 +312,16 @@ def property_type(row: StepType, segments: tuple[paths.Segment, ...]) -> str:
                 f"{before!r} is {article(SCALARS.get(shape.type_name, shape.type_name))}, nothing is below it"
             )
     return SCALARS.get(shape.type_name, shape.type_name)
+
+
+def entry_name(row: StepType, segments: tuple[paths.Segment, ...]) -> str | None:
+    """The member that names the entries of a list, where a path leads to such a list; ``None`` elsewhere."""
+    if not row.properties or not segments:
+        return None
+    shape = named_shape(*row.properties)
+    for segment in segments:
+        inner = shape.members.get(segment) if shape.type_name == "structure" else getattr(shape, "member", None)
+        if inner is None:
+            return None
+        shape = inner
+    return ENTRY_NAMES.get(shape.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from sagemaker_provider.definition.step_types import STEP_TYPES, Resource
 from sagemaker_provider.translator import graph as graphs
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
 from sagemaker_provider.translator.names import another_name, step_names
-from sagemaker_provider.translator.parameters import Parameters
+from sagemaker_provider.translator.parameters import Parameters, own_params
 from sagemaker_provider.translator.registry import Absorbed, Stays, TaskStep, Translation, translator_for
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
 from sagemaker_provider.translator.templates import UntranslatableError
@@ -37,10 +38,11 @@ class Settings:
     experiment_config: Mapping[str, Any] | None = None
 
 
-class Conversion(NamedTuple):
-    """The result of :func:`convert`.
+@dataclass(frozen=True)
+class Conversion:
+    """The result of :func:`convert`: ``definition, findings = convert(dag)``.
 
-    :param definition: the definition; ``None`` when an error prevents a correct one.
+    :param definition: the definition; ``None`` when there is an error among the findings.
     :param findings: all findings, errors first.
     :param pipeline: members of a CreatePipeline request that come from the DAG: ``PipelineName``,
         ``PipelineDescription``, ``Tags``, ``ParallelismConfiguration``.
@@ -49,6 +51,10 @@ class Conversion(NamedTuple):
     definition: PipelineDefinition | None
     findings: list[Finding]
     pipeline: dict[str, Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        """The definition and the findings."""
+        yield from (self.definition, self.findings)
 
 
 def convert(dag: Any, settings: Settings | None = None) -> Conversion:
@@ -59,7 +65,7 @@ def convert(dag: Any, settings: Settings | None = None) -> Conversion:
     :return: definition, findings and pipeline settings. Nothing of the DAG is left out without a finding.
     """
     conversion = _Compiler(dag, settings or Settings()).run()
-    return conversion._replace(findings=located(conversion.findings, dag=dag.dag_id))
+    return replace(conversion, findings=located(conversion.findings, dag=dag.dag_id))
 
 
 class Copy(NamedTuple):
@@ -107,7 +113,7 @@ class _Compiler:
             return self._failed(request)
         members = {"Version": VERSION, "Metadata": {}, "PipelineExperimentConfig": self.settings.experiment_config}
         definition = PipelineDefinition(steps, tuple(self.parameters.known.values()), members)
-        self.findings += self.unused_params()
+        self.findings += [*self.unused_params(), *self.cut_short()]
         self.findings += self.named_by_task(definition.validate())
         if errors(self.findings):
             return self._failed(request)
@@ -128,6 +134,8 @@ class _Compiler:
             if isinstance(translation, TaskStep):
                 translation, found = runtime_limit(task, translation)
                 self.findings += [*task_findings(task, translation), *found]
+            elif not isinstance(translation, Stays):
+                self.findings += task_findings(task, None)
             self.translations[task_id] = translation
         self.steps = {name: item for name, item in self.translations.items() if isinstance(item, TaskStep)}
 
@@ -143,9 +151,8 @@ class _Compiler:
         translator = translator_for(task)
         if translator is None:
             cls = type(task)
-            return Stays(
-                (finding("SMP201", f"no translation for {cls.__module__}.{cls.__qualname__}", task=task.task_id),)
-            )
+            module = re.sub("^unusual_prefix_[0-9a-f]{40}_", "", cls.__module__)  # Airflow's name for a DAG file
+            return Stays((finding("SMP201", f"no translation for {module}.{cls.__qualname__}", task=task.task_id),))
         try:
             return translator(task)
         except Exception as error:  # it reads what the author of the DAG wrote
@@ -155,7 +162,10 @@ class _Compiler:
 
     def absorb_sensors(self) -> None:
         """Let sensors vanish that wait for what an upstream task makes; the others are errors."""
-        self.made = {step.made_name: name for name, step in self.steps.items() if step.made_name}
+        self.made: dict[str, tuple[str, ...]] = {}
+        for name, step in self.steps.items():
+            if step.made_name:
+                self.made[step.made_name] = (*self.made.get(step.made_name, ()), name)
         for task_id, item in self.translations.items():
             if not isinstance(item, Absorbed):
                 continue
@@ -282,7 +292,8 @@ class _Compiler:
                 raise UntranslatableError(f"the task {task!r} has not run in every branch that leads here", "SMP403")
             return self.names[other]
 
-        return Surroundings(self.dag.dag_id, self.parameters, self.steps, step_name, {} if absolute else self.made)
+        own = own_params(self.dag, self.dag.task_dict[copy.task])
+        return Surroundings(self.dag.dag_id, self.parameters, self.steps, step_name, {} if absolute else self.made, own)
 
     # Pass: the graph of copies
 
@@ -518,6 +529,23 @@ class _Compiler:
 
     # Findings
 
+    def cut_short(self) -> Iterator[Finding]:
+        """Fail steps beside which other steps may run: in Airflow those run on."""
+        for copy in self.edges:
+            if self.steps[copy.task].type != "Fail":
+                continue
+            before = {other.task for other in nx.ancestors(self.edges, copy)} | {copy.task}
+            beside = [
+                other.task
+                for other in self.edges
+                if other.task not in before
+                and not any((name, _other_side(side)) in copy.world for name, side in other.world)
+            ]
+            if beside:
+                yield finding(
+                    "SMP620", f"{', '.join(dict.fromkeys(beside))} may not have started by then", task=copy.task
+                )
+
     def unused_params(self) -> list[Finding]:
         """Params that became no parameter and are not read."""
         return [finding("SMP703", reason, place=f"params.{name}") for name, reason in self.parameters.unfit.items()]
@@ -561,6 +589,10 @@ def _both(first: str | None, second: str | None) -> str | None:
     if first == second:
         return first
     return "Completed" if {first, second} == {"Completed", "Any"} else None
+
+
+def _other_side(side: str) -> str:
+    return SIDES[1 - SIDES.index(side)]
 
 
 def _negated(conditions: tuple[Any, ...]) -> Any:

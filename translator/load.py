@@ -45,12 +45,14 @@ def _dag_bag(path: Path) -> Any:
         from airflow.models import dagbag
 
         class DagBag(dagbag.DagBag):  # type: ignore[no-redef,name-defined,misc]
-            """One that a file cannot end with ``sys.exit()``, as later versions are."""
+            """One that no file can end, with ``sys.exit()`` or otherwise, as later versions are."""
 
             def _load_modules_from_file(self, filepath: str, safe_mode: bool) -> Any:
                 try:
                     return super()._load_modules_from_file(filepath, safe_mode)
-                except SystemExit:
+                except KeyboardInterrupt:
+                    raise
+                except BaseException:
                     self.import_errors[filepath] = traceback.format_exc()
                     return []
 

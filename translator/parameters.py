@@ -24,6 +24,17 @@ def looks_secret(name: str) -> bool:
     return bool(should_hide_value_for_key(name))
 
 
+def own_params(dag: Any, task: Any) -> frozenset[str]:
+    """The names of the params that a task sets itself, so that they need not be those of the DAG."""
+    own = getattr(task, "params", {})
+    return frozenset(name for name in own if name not in dag.params or _value(own, name) != _value(dag.params, name))
+
+
+def _value(params: Any, name: str) -> Any:
+    param = params.get_param(name) if hasattr(params, "get_param") else params[name]
+    return getattr(param, "value", param)
+
+
 class Parameters:
     """The parameters of one pipeline: those of the DAG's params, and those that templates turn out to need."""
 

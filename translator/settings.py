@@ -41,15 +41,16 @@ def pipeline_request(dag: Any) -> tuple[dict[str, Any], list[Finding]]:
         request["PipelineDescription"] = str(text)[: limits.DESCRIPTION]
     request["Tags"] = [{"Key": DAG_ID_TAG, "Value": dag.dag_id}]
     request["Tags"] += [{"Key": f"airflow:tag:{tag}"[:128], "Value": ""} for tag in sorted(dag.tags or ())]
-    if dag.max_active_tasks != _default_max_active_tasks():
+    if dag.max_active_tasks != _configured("max_active_tasks_per_dag"):
         request["ParallelismConfiguration"] = {"MaxParallelExecutionSteps": dag.max_active_tasks}
     return request, findings
 
 
-def _default_max_active_tasks() -> int:
+def _configured(name: str) -> int:
+    """What Airflow takes where a DAG says nothing."""
     from airflow.providers.common.compat.sdk import conf
 
-    return int(conf.getint("core", "max_active_tasks_per_dag", fallback=16))
+    return int(conf.getint("core", name, fallback=16))
 
 
 def dag_findings(dag: Any) -> list[Finding]:
@@ -57,10 +58,20 @@ def dag_findings(dag: Any) -> list[Finding]:
     found = []
     schedule = dag.schedule_interval if hasattr(dag, "schedule_interval") else dag.schedule
     if schedule is not None:
-        found.append(finding("SMP611", f"the schedule {schedule!s}", place="schedule"))
+        text = str(schedule)
+        shown = type(schedule).__name__ if " at 0x" in text else text  # an address is another in every process
+        found.append(finding("SMP611", f"the schedule {shown}", place="schedule"))
+        if dag.end_date is not None:
+            found.append(finding("SMP611", f"the end {dag.end_date.isoformat()}", place="end_date"))
     if dag.catchup and schedule is not None:
         found.append(finding("SMP612", "catchup: a pipeline starts no missed runs", place="catchup"))
-    for name in ("on_failure_callback", "on_success_callback"):
+    if dag.max_active_runs != _configured("max_active_runs_per_dag"):
+        reason = f"max_active_runs={dag.max_active_runs}: a pipeline runs as often at once as it is started"
+        found.append(finding("SMP612", reason, place="max_active_runs"))
+    for name in ("fail_fast", "fail_stop"):
+        if getattr(dag, name, False) is True:
+            found.append(finding("SMP612", "steps that run go on when another fails", place=name))
+    for name in ("on_failure_callback", "on_success_callback", "sla_miss_callback"):
         if getattr(dag, name, None):
             found.append(finding("SMP612", "a pipeline calls nothing", place=name))
     if getattr(dag, "dagrun_timeout", None):
@@ -70,24 +81,43 @@ def dag_findings(dag: Any) -> list[Finding]:
     return found
 
 
-def task_findings(task: Any, step: TaskStep) -> list[Finding]:
-    """Settings of a task that its step does not carry."""
+def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
+    """Settings of a task that its step does not carry.
+
+    :param step: ``None`` for a task that becomes no step.
+    """
     found: list[Finding] = []
 
     def note(code: str, message: str, place: str) -> None:
         found.append(finding(code, message, task=task.task_id, place=place))
 
+    for name in _CALLBACKS:
+        if getattr(task, name, None):
+            note("SMP612", "a pipeline calls nothing", name)
+    for name in ("pre_execute", "post_execute"):
+        if getattr(task, f"_{name}_hook", None):
+            note("SMP202", "a pipeline calls no Python function around a step", name)
+    for name in (
+        "depends_on_past",
+        "wait_for_downstream",
+        "inlets",
+        "outlets",
+        "sla",
+        "email",
+        "max_active_tis_per_dag",
+        "max_active_tis_per_dagrun",
+        "soft_fail",
+        "never_fail",
+    ):
+        if getattr(task, name, None):
+            note("SMP612", f"{name} has no counterpart", name)
+    if step is None:
+        return found
     if task.retries and step.type not in ("Condition", "Fail"):
         note("SMP601", f"retries={task.retries}", "retries")
     for name, default in (("pool", "default_pool"), ("priority_weight", 1), ("queue", "default")):
         if (value := getattr(task, name, default)) not in (default, None):
             note("SMP615", f"{name}={value!r}", name)
-    for name in _CALLBACKS:
-        if getattr(task, name, None):
-            note("SMP612", "a pipeline calls nothing", name)
-    for name in ("depends_on_past", "wait_for_downstream", "inlets", "outlets", "sla"):
-        if getattr(task, name, None):
-            note("SMP612", f"{name} has no counterpart", name)
     for name, usual in (("aws_conn_id", "aws_default"), ("region_name", None)):
         if (value := getattr(task, name, usual)) not in (usual, None):
             note("SMP616", f"{name}={value!r}", name)

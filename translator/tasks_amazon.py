@@ -74,6 +74,23 @@ def _unsupported(task: Any, **arguments: str) -> list[Finding]:
     ]
 
 
+_PLAIN: Final = {
+    "SageMakerTrainingOperator": "Training",
+    "SageMakerTransformOperator": "Transform",
+    "SageMakerTuningOperator": "Tuning",
+    "SageMakerModelOperator": "Model",
+    "SageMakerEndpointConfigOperator": "EndpointConfig",
+}
+"""Operators whose config is the request of a step type and nothing more."""
+
+
+@translates(*(f"{OPERATORS}.{name}" for name in _PLAIN))
+def plain(task: Any) -> Translation:
+    """The request of a step type."""
+    name = next(cls.__name__ for cls in type(task).__mro__ if cls.__name__ in _PLAIN)
+    return _step(task, _PLAIN[name], task.config)
+
+
 @translates(f"{OPERATORS}.SageMakerProcessingOperator")
 def processing(task: Any) -> Translation:
     """CreateProcessingJob."""
@@ -83,36 +100,6 @@ def processing(task: Any) -> Translation:
         task.config,
         *_unsupported(task, output_files_to_xcom="output files do not go into an XCom; declare a property file"),
     )
-
-
-@translates(f"{OPERATORS}.SageMakerTrainingOperator")
-def training(task: Any) -> Translation:
-    """CreateTrainingJob."""
-    return _step(task, "Training", task.config)
-
-
-@translates(f"{OPERATORS}.SageMakerTransformOperator")
-def transform(task: Any) -> Translation:
-    """CreateTransformJob."""
-    return _step(task, "Transform", task.config)
-
-
-@translates(f"{OPERATORS}.SageMakerTuningOperator")
-def tuning(task: Any) -> Translation:
-    """CreateHyperParameterTuningJob."""
-    return _step(task, "Tuning", task.config)
-
-
-@translates(f"{OPERATORS}.SageMakerModelOperator")
-def model(task: Any) -> Translation:
-    """CreateModel."""
-    return _step(task, "Model", task.config)
-
-
-@translates(f"{OPERATORS}.SageMakerEndpointConfigOperator")
-def endpoint_config(task: Any) -> Translation:
-    """CreateEndpointConfig."""
-    return _step(task, "EndpointConfig", task.config)
 
 
 @translates(f"{OPERATORS}.SageMakerEndpointOperator")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sagemaker_provider.definition import shapes
+from sagemaker_provider.definition import paths, shapes
 from sagemaker_provider.definition.conditions import decode_condition
 from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, JsonGet, execution_variable, step_property
 from sagemaker_provider.definition.findings import Finding, finding
@@ -20,6 +20,12 @@ from sagemaker_provider.translator import templates
 from sagemaker_provider.translator.parameters import Parameters
 from sagemaker_provider.translator.registry import TaskStep
 
+_NAME_MEMBERS = {
+    row.resource.name
+    for row in STEP_TYPES.values()
+    if row.resource and row.resource.name and row.name != "EMRServerless"
+}
+"""Members of requests that name something, of which there is one kind each."""
 _RECORDS = (OutputParameter, PropertyFile, CacheConfig, RetryPolicy)
 
 
@@ -32,14 +38,16 @@ class Surroundings:
     :param steps: the tasks that become steps.
     :param step_name: from (the referring task, another task) to the step of the latter that runs in the same world.
         Raises :class:`~.templates.UntranslatableError` when there is none, or it need not have run.
-    :param made: text by which something made is called -> task that makes it.
+    :param made: text by which something made is called -> tasks that make something of this name.
+    :param own_params: params that the task sets itself.
     """
 
     dag_id: str
     parameters: Parameters
     steps: Mapping[str, TaskStep]
     step_name: Callable[[str], str]
-    made: Mapping[str, str]
+    made: Mapping[str, tuple[str, ...]]
+    own_params: frozenset[str] = frozenset()
 
 
 class Values:
@@ -50,14 +58,20 @@ class Values:
         self.around = around
         self.findings: list[Finding] = []
         self.reads: set[str] = set()
+        self.types: dict[Get, str] = {}
         self.lookups = templates.Lookups(
-            param=around.parameters.param,
+            param=self._param,
             date=around.parameters.date,
             xcom=self._xcom,
             note=self._note,
             names={"dag_id": around.dag_id, "task_id": task_id},
         )
         self._place = ""
+
+    def _param(self, name: str, default: Any = None) -> Get:
+        if name in self.around.own_params:
+            raise templates.UntranslatableError(f"the task has a param {name!r} of its own", "SMP305")
+        return self.around.parameters.param(name, default)
 
     def rewrite(self, value: Any, place: str) -> Any:
         """A value with its references and templates as expressions.
@@ -81,7 +95,8 @@ class Values:
             return self._text(value, place)
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
-                raise templates.UntranslatableError(f"the keys of {value!r} are not all text", "SMP307")
+                keys = ", ".join(repr(key) for key in value if not isinstance(key, str))
+                raise templates.UntranslatableError(f"the keys {keys} are not text", "SMP307")
             return {key: self.rewrite(item, f"{place}.{key}") for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.rewrite(item, f"{place}[{index}]") for index, item in enumerate(value)]
@@ -106,19 +121,53 @@ class Values:
         raise templates.UntranslatableError(f"a {type(value).__name__} cannot be written into a definition", "SMP307")
 
     def _text(self, value: str, place: str) -> Any:
-        for name, maker in self.around.made.items():
-            if maker == self.task_id or name not in value:
-                continue
-            member = self._name_member(maker)
-            unique = templates.is_template(name)
-            if value == name and (unique or place.rpartition(".")[2] == member):
-                self._note("SMP706", f"{value!r} is what the task {maker!r} makes; it is read from the step")
-                return self._property(maker, (member,))
-            if value == name:
-                self._note("SMP602", f"{value!r} is also what the task {maker!r} makes; here it stays as it is")
-            elif unique or self._folder_of(maker, name, value):
-                return self._text_with_name(value, name, maker)
+        makers = self._others(self.around.made.get(value, ()))
+        member = place.rpartition(".")[2]
+        if fitting := [task for task in makers if self._name_member(task) == member]:
+            return self._name_of(self._only_upstream(fitting, value), value)
+        if member in _NAME_MEMBERS:
+            return templates.translate(value, self.lookups)  # the name of something else
+        if makers and templates.is_template(value):
+            return self._name_of(self._only_upstream(makers, value), value)
+        if makers:
+            self._note("SMP602", f"{value!r} is also what the task {makers[0]!r} makes; here it stays as it is")
+        else:
+            for name, tasks in sorted(self.around.made.items(), key=lambda item: -len(item[0])):
+                makers = self._others(tasks) if name in value else []
+                if folders := [task for task in makers if self._in_folder(task, name, value)]:
+                    return self._file_of(self._only_upstream(folders, value), name, value)
+                if makers and templates.is_template(name):
+                    raise self._changing(value, makers[0])
         return templates.translate(value, self.lookups)
+
+    def _others(self, tasks: tuple[str, ...]) -> list[str]:
+        return [task for task in tasks if task != self.task_id]
+
+    def _only_upstream(self, tasks: list[str], value: str) -> str:
+        """The one of several tasks that has run before.
+
+        :raises UntranslatableError: none has, or more than one.
+        """
+        reasons, found = [], []
+        for task in tasks:
+            try:
+                self.around.step_name(task)
+                found.append(task)
+            except templates.UntranslatableError as error:
+                reasons.append(error)
+        if not found:
+            raise reasons[0]
+        if len(found) > 1:
+            raise templates.UntranslatableError(
+                f"{value!r} is what the tasks {' and '.join(map(repr, found))} make; a pipeline names each differently",
+                "SMP309",
+            )
+        return found[0]
+
+    def _name_of(self, maker: str, value: str) -> Get:
+        """The name of what another task makes: a pipeline makes the name, so it is read from the step."""
+        self._note("SMP706", f"{value!r} is what the task {maker!r} makes; it is read from the step")
+        return self._property(maker, (self._name_member(maker),))
 
     def _name_member(self, maker: str) -> str:
         """The member of requests and responses that holds the name of what a task makes."""
@@ -126,25 +175,21 @@ class Values:
         assert resource is not None and resource.name is not None
         return resource.name
 
-    def _folder_of(self, maker: str, name: str, value: str) -> bool:
+    def _in_folder(self, maker: str, name: str, value: str) -> bool:
         """Whether a text is in the folder that the job of a task writes into, which is called after the job."""
         output = self.around.steps[maker].arguments.get("OutputDataConfig")
         folder = output.get("S3OutputPath") if isinstance(output, Mapping) else None
         return isinstance(folder, str) and f"{value}/".startswith(f"{folder.rstrip('/')}/{name}/")
 
-    def _text_with_name(self, value: str, name: str, maker: str) -> Any:
-        """A text with the name of what another task makes inside, such as the path of a model."""
-        step = self.around.steps[maker]
-        output = step.arguments.get("OutputDataConfig")
-        folder = output.get("S3OutputPath") if isinstance(output, Mapping) else None
-        if (
-            step.type == "Training"
-            and isinstance(folder, str)
-            and value == f"{folder.rstrip('/')}/{name}/output/model.tar.gz"
-        ):
-            self._note("SMP706", f"{value!r} is the model of the task {maker!r}; it is read from the step")
-            return self._property(maker, ("ModelArtifacts", "S3ModelArtifacts"))
-        raise templates.UntranslatableError(
+    def _file_of(self, maker: str, name: str, value: str) -> Get:
+        """A file in the folder of a job: the model of a training is one of its properties."""
+        if self.around.steps[maker].type != "Training" or not value.endswith(f"/{name}/output/model.tar.gz"):
+            raise self._changing(value, maker)
+        self._note("SMP706", f"{value!r} is the model of the task {maker!r}; it is read from the step")
+        return self._property(maker, ("ModelArtifacts", "S3ModelArtifacts"))
+
+    def _changing(self, value: str, maker: str) -> templates.UntranslatableError:
+        return templates.UntranslatableError(
             f"{value!r} holds the name that the task {maker!r} gives; a pipeline gives another", "SMP309"
         )
 
@@ -162,12 +207,52 @@ class Values:
             raise templates.UntranslatableError(
                 f"the step of {task_id!r} has no property for what is read of its XCom", "SMP304"
             )
-        return self._property(task_id, spelled(STEP_TYPES[step.type], path))
+        return self._property(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
+
+    def _by_name(self, task_id: str, path: tuple[Segment, ...]) -> tuple[Segment, ...]:
+        """A path of an XCom with the entries of named lists by their names, as a pipeline addresses them.
+
+        In an XCom such a list has numbers: ``Outputs[0]``. The name of the entry stands in the step's own arguments.
+        """
+        row, entries = STEP_TYPES[self.around.steps[task_id].type], self.around.steps[task_id].arguments
+        named: tuple[Segment, ...] = ()
+        for segment in path:
+            member = shapes.entry_name(row, named)
+            if member is None:
+                named = (*named, segment)
+                continue
+            if not isinstance(segment, int):
+                raise templates.UntranslatableError(
+                    f"{paths.join(named)} is a list, which Airflow cannot look {str(segment)!r} up in; use a reference",
+                    "SMP304",
+                )
+            try:
+                name = paths.look_up(entries, (*named, segment, member))
+            except LookupError:
+                name = None
+            if not isinstance(name, str) or templates.is_template(name):
+                raise templates.UntranslatableError(
+                    f"a pipeline knows the entries of {paths.join(named)} by name; use a reference", "SMP304"
+                )
+            named = (*named, Key(name))
+        return named
 
     def _property(self, task_id: str, path: tuple[Segment, ...]) -> Get:
         name = self.around.step_name(task_id)
         self.reads.add(task_id)
-        return step_property(name, *path)
+        get = step_property(name, *path)
+        self.types[get] = self._property_type(self.around.steps[task_id], path)
+        return get
+
+    def _property_type(self, step: TaskStep, path: tuple[Segment, ...]) -> str:
+        """The type of a property; ``Any`` where it is not known or, as validation says, there is no such property."""
+        declared = {item.name: item.type for item in step.members.get("OutputParameters") or ()}
+        if path[:1] == ("OutputParameters",) and len(path) == 2:
+            return str(declared.get(str(path[1]), "Any"))
+        try:
+            return str(references.kind_of_property(STEP_TYPES[step.type], path))
+        except shapes.PropertyError:
+            return "Any"
 
     def _json_get(self, value: references.JsonGet, place: str) -> JsonGet:
         if value.step is None:
@@ -210,6 +295,8 @@ class Values:
         """The type of an expression: a type of the language, or ``Any``."""
         if isinstance(value, Get) and value.scope == "Parameters":
             return next((item.type for item in self.around.parameters.known.values() if item.name == value.name), "Any")
+        if isinstance(value, Get):
+            return self.types.get(value, "Any")
         return "String" if isinstance(value, Join) else "Any"
 
     def _text_form(self, kind: str, place: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 HEAD = """\
 from airflow.providers.common.compat.sdk import DAG
-from airflow.providers.standard.operators.empty import EmptyOperator
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+except ImportError:
+    from airflow.operators.empty import EmptyOperator
 from sagemaker_provider.operators import SageMakerConditionStepOperator, SageMakerLambdaStepOperator
 from sagemaker_provider.definition.conditions import Equals
 
@@ -14,7 +17,10 @@ def step(task_id, **options):
 """
 
 GOOD = HEAD + 'with DAG("good_one", schedule=None, description="Good"):\n    step("first") >> step("second")\n'
-DIFFERENT = HEAD + 'with DAG("different", schedule="@daily", catchup=False):\n    step("work", retries=2)\n'
+DIFFERENT = (
+    HEAD
+    + 'from datetime import datetime\nwith DAG("different", schedule="@daily", start_date=datetime(2024, 1, 1), catchup=False):\n    step("work", retries=2)\n'
+)
 NESTED = (
     HEAD
     + 'with DAG("nested", schedule=None, params={"a": 1}):\n'
@@ -26,7 +32,7 @@ NESTED = (
 TWO = HEAD + 'for name in ("two_a", "two_b"):\n    with DAG(name, schedule=None):\n        step("work")\n'
 SAME_NAME = HEAD + 'for name in ("same_name", "same.name"):\n    with DAG(name, schedule=None):\n        step("work")\n'
 NOISY = (
-    "import atexit, logging, os, sys\n"
+    "import logging, os, sys\n"
     + HEAD
     + 'print("printed")\nsys.stdout.write("written")\nprint("complained", file=sys.stderr)\n'
     + 'logging.getLogger().error("logged")\nos.system("echo from-a-child")\n'

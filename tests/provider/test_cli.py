@@ -108,7 +108,7 @@ def test_the_report_holds_what_the_dag_says_about_the_pipeline(everything: Run) 
         ("import_error.py", "SMP101", "", "", "No module named 'a_module_that_is_not_there'"),
         ("exits.py", "SMP101", "", "", "SystemExit"),
         ("cycle.py", "SMP103", "", "", "circle"),
-        ("unknown.py", "SMP201", "unknown", "forecast", "WeatherOperator"),
+        ("unknown.py", "SMP201", "unknown", "forecast", "no translation for unknown.WeatherOperator"),
         ("without_tasks.py", "SMP104", "without_tasks", "", "no tasks"),
         ("only_empty.py", "SMP104", "only_empty", "", "none of the tasks"),
         ("same_name.py", "SMP105", "same_name", "", "'same.name'"),

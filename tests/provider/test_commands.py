@@ -75,7 +75,7 @@ def test_a_file_that_is_not_python(command: Commands) -> None:
     (command.folder / "notes.txt").write_text("no DAG here")
     found = command("convert", "notes.txt")
     assert found.code == 1
-    assert "SMP102" in found.out
+    assert "SMP101" in found.out or "SMP102" in found.out  # Airflow 2 tries to import it
 
 
 def test_differences_fail_only_in_strict_mode(command: Commands) -> None:

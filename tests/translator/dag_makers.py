@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
-from airflow.providers.standard.operators.empty import EmptyOperator
 
 from sagemaker_provider.definition.conditions import Equals
 from sagemaker_provider.operators import SageMakerConditionStepOperator, SageMakerLambdaStepOperator
 from sagemaker_provider.translator import Conversion, convert
+
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+except ImportError:  # Airflow 2 has it itself
+    from airflow.operators.empty import EmptyOperator
 
 FUNCTION = "arn:aws:lambda:us-west-2:111122223333:function:work"
 ROLE = "arn:aws:iam::111122223333:role/Pipeline"

@@ -46,6 +46,14 @@ def test_an_error_means_that_there_is_no_definition() -> None:
     assert conversion.pipeline["PipelineName"] == "work"
 
 
+def test_the_result_unpacks_into_definition_and_findings() -> None:
+    with make_dag() as dag:
+        step("one", retries=1)
+    definition, findings = convert(dag)
+    assert [item.name for item in definition.steps] == ["one"]
+    assert [item.code for item in findings] == ["SMP601"]
+
+
 def test_more_steps_than_a_pipeline_takes_are_refused() -> None:
     with make_dag() as dag:
         for index in range(51):
@@ -69,7 +77,21 @@ def test_a_failure_is_no_dependency() -> None:
 
     with make_dag() as dag:
         SageMakerFailStepOperator(task_id="stop", error_message="no") >> step("after")
-    assert codes(convert(dag)) == ["SMP515"]
+    assert codes(convert(dag)) == ["SMP515", "SMP620"]
+
+
+def test_steps_that_a_fail_step_cuts_short_are_named() -> None:
+    from sagemaker_provider.operators import SageMakerFailStepOperator
+
+    with make_dag(params={"c": 1}) as dag:
+        (
+            step("before")
+            >> choice("c", "good", "bad")
+            >> [step("good"), SageMakerFailStepOperator(task_id="bad", error_message="no")]
+        )
+        step("beside")
+    found = [item for item in convert(dag).findings if item.code == "SMP620"]
+    assert [(item.task, item.message) for item in found] == [("bad", "beside may not have started by then")]
 
 
 def test_findings_of_the_validation_name_the_task() -> None:

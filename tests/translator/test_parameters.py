@@ -98,6 +98,19 @@ def test_a_param_that_is_not_scalar_is_refused_when_something_reads_it(value: An
     assert codes(conversion) == ["SMP305"]
 
 
+@pytest.mark.parametrize("dag_params", [{}, {"p": "of the DAG"}])
+def test_a_param_of_the_task_itself_is_refused_when_the_task_reads_it(dag_params: dict[str, Any]) -> None:
+    with make_dag(params=dag_params) as dag:
+        step("work", params={"p": "of the task"}, config={"v": "{{ params.p }}"})
+    assert codes(convert(dag)) == ["SMP305"]
+
+
+def test_a_param_that_the_task_repeats_is_that_of_the_dag() -> None:
+    with make_dag(params={"p": "same", "q": 1}) as dag:
+        step("work", params={"p": "same"}, config={"v": "{{ params.p }}", "w": "{{ params.q }}"})
+    assert codes(convert(dag)) == []
+
+
 SECRET = "hunter2-and-more"
 
 

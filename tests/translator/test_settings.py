@@ -6,7 +6,7 @@ import datetime
 from typing import Any
 
 import pytest
-from dag_makers import IMAGE, ROLE, choice, codes, make_dag, messages, step, steps_of
+from dag_makers import IMAGE, ROLE, choice, codes, empty, make_dag, messages, step, steps_of
 
 from sagemaker_provider.operators import SageMakerModelStepOperator, SageMakerProcessingStepOperator
 from sagemaker_provider.translator import Conversion, convert
@@ -17,6 +17,7 @@ PROCESSING = {
     "ProcessingResources": {"ClusterConfig": CLUSTER},
     "RoleArn": ROLE,
 }
+END = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
 MINUTE = datetime.timedelta(minutes=1)
 
 
@@ -82,6 +83,8 @@ def test_max_active_tasks_becomes_the_parallelism_where_it_was_set() -> None:
         ({"on_failure_callback": nothing}, [("SMP612", "on_failure_callback")]),
         ({"on_success_callback": nothing}, [("SMP612", "on_success_callback")]),
         ({"dagrun_timeout": MINUTE}, [("SMP610", "dagrun_timeout")]),
+        ({"max_active_runs": 1}, [("SMP612", "max_active_runs")]),
+        ({"schedule": "@daily", "catchup": False, "end_date": END}, [("SMP611", "schedule"), ("SMP611", "end_date")]),
     ],
 )
 def test_settings_of_the_dag_that_a_definition_does_not_carry(options: dict[str, Any], expected: list[Any]) -> None:
@@ -100,6 +103,10 @@ def test_settings_of_the_dag_that_a_definition_does_not_carry(options: dict[str,
         ({"on_retry_callback": nothing}, "SMP612", "on_retry_callback"),
         ({"on_execute_callback": nothing}, "SMP612", "on_execute_callback"),
         ({"depends_on_past": True}, "SMP612", "depends_on_past"),
+        ({"max_active_tis_per_dag": 1}, "SMP612", "max_active_tis_per_dag"),
+        ({"email": "me@example.com"}, "SMP612", "email"),
+        ({"pre_execute": nothing}, "SMP202", "pre_execute"),
+        ({"post_execute": nothing}, "SMP202", "post_execute"),
         ({"aws_conn_id": "other_account"}, "SMP616", "aws_conn_id"),
         ({"region_name": "eu-west-1"}, "SMP616", "region_name"),
         ({"execution_timeout": MINUTE}, "SMP610", "execution_timeout"),
@@ -107,6 +114,35 @@ def test_settings_of_the_dag_that_a_definition_does_not_carry(options: dict[str,
 )
 def test_settings_of_a_task_that_its_step_does_not_carry(options: dict[str, Any], code: str, place: str) -> None:
     assert [(item.code, item.task, item.place) for item in of_task(**options).findings] == [(code, "work", place)]
+
+
+def test_a_schedule_of_ones_own_is_named_without_its_address() -> None:
+    from airflow.timetables.simple import ContinuousTimetable
+
+    class Sometimes(ContinuousTimetable):
+        __str__ = object.__repr__
+        __repr__ = object.__repr__
+
+    options = {"schedule": Sometimes(), "catchup": False, "start_date": END, "max_active_runs": 1}
+    (message,) = messages(of_dag(**options), "SMP611")
+    assert " at 0x" not in message
+
+
+def test_what_an_empty_task_announces_is_reported() -> None:
+    with make_dag() as dag:
+        step("work") >> empty("done", on_success_callback=nothing)
+    assert ("SMP612", "done", "on_success_callback") in [
+        (item.code, item.task, item.place) for item in convert(dag).findings
+    ]
+
+
+def test_the_stop_at_the_first_failure_is_reported() -> None:
+    import inspect
+
+    from airflow.providers.common.compat.sdk import DAG
+
+    name = next(name for name in ("fail_fast", "fail_stop") if name in inspect.signature(DAG.__init__).parameters)
+    assert [item.place for item in of_dag(**{name: True}).findings] == [name]
 
 
 def test_retries_of_a_condition_are_no_difference() -> None:

@@ -268,6 +268,48 @@ def test_a_text_that_holds_a_name_that_changes_is_refused(name: str, path: str) 
     assert refused(conversion) == [("SMP309", "reader")]
 
 
+def test_one_text_that_names_everything_is_read_from_the_step_that_the_member_is_about() -> None:
+    """Many DAGs compute one name for a run and give it to the training, the model and the rest."""
+    name = "churn-{{ ts_nodash }}"
+    container = {"Image": IMAGE, "ModelDataUrl": f"{S3}/models/{name}/output/model.tar.gz"}
+    variant = {"EndpointConfigName": name, "ProductionVariants": [{**VARIANT, "ModelName": name}]}
+    conversion = converted(
+        training,
+        lambda: model(config={**MODEL, "ModelName": name, "PrimaryContainer": container}),
+        lambda: transform(config={**TRANSFORM, "TransformJobName": name, "ModelName": name}),
+        lambda: operators.SageMakerEndpointConfigOperator(task_id="config", config=variant),
+    )
+    steps = steps_of(conversion)
+    model_name = {"Get": "Steps.model.ModelName"}
+    assert steps["model"]["Arguments"]["PrimaryContainer"]["ModelDataUrl"] == {
+        "Get": "Steps.train.ModelArtifacts.S3ModelArtifacts"
+    }
+    assert steps["score"]["Arguments"]["ModelName"] == model_name
+    assert steps["config"]["Arguments"]["ProductionVariants"][0]["ModelName"] == model_name
+    assert steps["config"]["Arguments"]["EndpointConfigName"] == {
+        "Std:Join": {"On": "", "Values": ["churn-", {"Get": "Parameters.ts_nodash"}]}
+    }
+
+
+def test_a_name_made_of_another_is_a_name_of_its_own() -> None:
+    name = "churn-{{ ts_nodash }}-model"
+    conversion = converted(
+        training,
+        lambda: model(config={**MODEL, "ModelName": name}),
+        lambda: transform(config={**TRANSFORM, "ModelName": name}),
+    )
+    assert steps_of(conversion)["score"]["Arguments"]["ModelName"] == {"Get": "Steps.model.ModelName"}
+
+
+def test_a_text_that_names_what_two_tasks_make_is_refused_where_it_is_not_clear_which() -> None:
+    conversion = converted(
+        training,
+        lambda: model(config={**MODEL, "ModelName": "churn-{{ ts_nodash }}"}),
+        lambda: step("reader", config={"v": "churn-{{ ts_nodash }}"}),
+    )
+    assert refused(conversion) == [("SMP309", "reader")]
+
+
 def test_a_reader_that_is_not_downstream_is_refused() -> None:
     with make_dag() as dag:
         model(config={**MODEL, "ModelName": "churn-{{ ds }}"})
@@ -377,6 +419,12 @@ def test_a_sensor_on_a_job_that_a_function_has_started_is_refused() -> None:
         name = "{{ ti.xcom_pull(task_ids='start')['OutputParameters']['o'] }}"
         started >> sensors.SageMakerTrainingSensor(task_id="wait", job_name=name)
     assert refused(convert(dag)) == [("SMP203", "wait")]
+
+
+def test_a_sensor_that_skips_instead_of_failing_is_reported() -> None:
+    wait = {"task_id": "wait", "job_name": "churn-{{ ts_nodash }}", "soft_fail": True}
+    conversion = converted(training, lambda: sensors.SageMakerTrainingSensor(**wait))
+    assert codes(conversion, task="wait") == ["SMP608", "SMP612"]
 
 
 def test_a_limit_on_waiting_is_reported() -> None:

@@ -10,6 +10,13 @@ from dag_makers import codes, empty, make_dag, messages, step, steps_of
 
 from sagemaker_provider.translator import convert
 
+try:
+    from airflow.sdk import TriggerRule
+except ImportError:  # Airflow 2
+    from airflow.utils.trigger_rule import TriggerRule
+
+RULES = [rule.value for rule in TriggerRule]
+
 
 def after(rule: str, upstreams: int) -> DAG:
     with make_dag() as dag:
@@ -49,7 +56,13 @@ def test_rule_with_a_counterpart(rule: str, upstreams: int, expected: list[Any])
         ("all_skipped", 1),
         ("none_skipped", 1),
         ("always", 1),
-        ("all_done_min_one_success", 1),
+        pytest.param(
+            "all_done_min_one_success",
+            1,
+            marks=pytest.mark.skipif(
+                "all_done_min_one_success" not in RULES, reason="this version of Airflow has no such rule"
+            ),
+        ),
     ],
 )
 def test_rule_without_a_counterpart_is_refused(rule: str, upstreams: int) -> None:

@@ -195,3 +195,63 @@ def test_the_arn_of_a_function_must_be_literal() -> None:
     conversion = convert(dag)
     assert codes(conversion) == ["SMP301"]
     assert messages(conversion, "SMP301") == ["a pipeline takes only literal text here"]
+
+
+def test_an_entry_of_a_named_list_is_addressed_by_its_name() -> None:
+    outputs = [
+        {
+            "OutputName": name,
+            "S3Output": {"S3Uri": f"s3://bucket/{name}", "LocalPath": "/x", "S3UploadMode": "EndOfJob"},
+        }
+        for name in ("a", "b")
+    ]
+    path = "['ProcessingOutputConfig']['Outputs'][1]['S3Output']['S3Uri']"
+    assert read_of_processing(outputs, path) == {"Get": "Steps.prep.ProcessingOutputConfig.Outputs['b'].S3Output.S3Uri"}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a", "['ProcessingOutputConfig']['Outputs']['a']['S3Output']['S3Uri']"),
+        ("a", "['ProcessingOutputConfig']['Outputs'][7]['S3Output']['S3Uri']"),
+        ("{{ ds }}", "['ProcessingOutputConfig']['Outputs'][0]['S3Output']['S3Uri']"),
+    ],
+    ids=["by text", "beyond the end", "a name that is a template"],
+)
+def test_an_entry_that_airflow_or_a_pipeline_cannot_find_is_refused(name: str, path: str) -> None:
+    outputs = [
+        {"OutputName": name, "S3Output": {"S3Uri": "s3://bucket/a", "LocalPath": "/x", "S3UploadMode": "EndOfJob"}}
+    ]
+    assert read_of_processing(outputs, path) == "SMP304"
+
+
+def read_of_processing(outputs: list[dict[str, Any]], path: str) -> Any:
+    """What a template that reads the XCom of a processing task becomes, or the code of its finding."""
+    from sagemaker_provider.operators import SageMakerProcessingStepOperator
+
+    config = {
+        "ProcessingResources": {"ClusterConfig": CLUSTER},
+        "AppSpecification": {"ImageUri": "image"},
+        "RoleArn": "arn:aws:iam::123456789012:role/SageMakerRole",
+        "ProcessingOutputConfig": {"Outputs": outputs},
+    }
+    with make_dag() as dag:
+        prep = SageMakerProcessingStepOperator(task_id="prep", config=config)
+        prep >> step("reader", config={"value": f"{{{{ ti.xcom_pull(task_ids='prep'){path} }}}}"})
+    conversion = convert(dag)
+    if conversion.definition is None:
+        return next(item.code for item in conversion.findings if item.task == "reader")
+    return steps_of(conversion)["reader"]["Arguments"]["value"]
+
+
+def test_a_number_of_another_step_is_text_where_text_is_wanted() -> None:
+    from sagemaker_provider.definition import OutputParameter
+
+    with make_dag() as dag:
+        up = step("up", outputs=[OutputParameter("n", "Integer")])
+        config = {**TRAINING, "HyperParameters": {"n": up.properties.OutputParameters["n"]}}
+        SageMakerTrainingStepOperator(task_id="train", config=config)
+    conversion = convert(dag)
+    wrapped = {"Std:Join": {"On": "", "Values": [{"Get": "Steps.up.OutputParameters['n']"}]}}
+    assert steps_of(conversion)["train"]["Arguments"]["HyperParameters"] == {"n": wrapped}
+    assert codes(conversion) == []
