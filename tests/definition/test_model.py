@@ -253,3 +253,15 @@ def test_definitions_nested_as_deep_as_is_read_are_written_and_validated() -> No
     definition = read(Steps=[{"Name": "S", "Type": "Lambda", "FunctionArn": "f", "Arguments": {"a": deep}}])
     assert PipelineDefinition.from_json(definition.to_json()) == definition
     assert "SMP523" in {item.code for item in definition.validate()}
+
+
+def test_the_definitions_inside_requests_of_the_sdk_survive_a_round_trip(golden: Path) -> None:
+    found = [
+        call["Params"]["PipelineDefinition"]
+        for file in sorted((golden / "requests").glob("*.json"))
+        for call in json.loads(file.read_text()).get("Calls", ())
+        if "PipelineDefinition" in call.get("Params", {})
+    ]
+    assert found
+    for text in found:
+        assert json.loads(PipelineDefinition.from_json(text).to_json()) == json.loads(text)
