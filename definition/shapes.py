@@ -249,6 +249,13 @@ def _coerce(value: Any, shape: Any, place: str, problems: list[str]) -> Any:
     return value
 
 
+@cache
+def _own_properties(row: StepType) -> frozenset[str]:
+    """The names with which a path below a step may begin."""
+    shape = named_shape(*row.properties) if row.properties else None
+    return frozenset((*(shape.members if shape else ()), *(name.partition(".")[0] for name in row.extra_properties)))
+
+
 def property_type(row: StepType, segments: tuple[paths.Segment, ...]) -> str:
     """The type of a property of a step.
 
@@ -262,11 +269,10 @@ def property_type(row: StepType, segments: tuple[paths.Segment, ...]) -> str:
         if segments[0] == "OutputParameters" and len(segments) == 2:
             return "Any"
         raise PropertyError(f"{article(row.name)} step has only OutputParameters['name']")
-    model = service_model(row.properties[0]) if row.properties else None
-    if model and row.properties and row.properties[1] not in model.shape_names:
+    if row.properties and row.properties[1] not in service_model(row.properties[0]).shape_names:
         return "Any"  # the installed botocore is older than the step type
-    shape = named_shape(*row.properties) if model and row.properties else None
-    own = {*(shape.members if shape else ()), *(name.partition(".")[0] for name in row.extra_properties)}
+    shape = named_shape(*row.properties) if row.properties else None
+    own = _own_properties(row)
     if not own:
         raise PropertyError(f"{article(row.name)} step has no properties")
     walked = 0
@@ -314,6 +320,7 @@ def property_type(row: StepType, segments: tuple[paths.Segment, ...]) -> str:
     return SCALARS.get(shape.type_name, shape.type_name)
 
 
+@cache
 def entry_name(row: StepType, segments: tuple[paths.Segment, ...]) -> str | None:
     """The member that names the entries of a list, where a path leads to such a list; ``None`` elsewhere."""
     if not row.properties or not segments:

@@ -64,9 +64,9 @@ class Resource:
         return bool(self.states)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepType:
-    """A type of step.
+    """A type of step; a row is equal to itself only, so look-ups by it can be kept.
 
     :param name: the ``Type`` in a definition.
     :param resource: what the step creates; ``None`` for steps with arguments of their own.

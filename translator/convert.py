@@ -435,7 +435,7 @@ class _Compiler:
         """
         plain = nx.DiGraph()
         plain.add_nodes_from(order)
-        triggers: dict[tuple[Copy, Copy], str] = {}
+        triggers: dict[Copy, list[tuple[Copy, str]]] = {}
         for copy in order:
             pending = list(self.edges.in_edges(copy))
             seen: set[Copy] = set()
@@ -451,7 +451,7 @@ class _Compiler:
                 elif kind == "Completed":
                     plain.add_edge(first, copy)
                 else:
-                    triggers[first, copy] = kind
+                    triggers.setdefault(copy, []).append((first, kind))
             if (holder := home[copy]) is not None:
                 plain.add_edge(holder[0], copy)
         data = {
@@ -462,6 +462,7 @@ class _Compiler:
         }
         plain.add_edges_from(data)
         needless = graphs.redundant_edges(plain, graphs.in_order(plain))
+        rank = {copy: index for index, copy in enumerate(order)}
         waits: dict[Copy, list[tuple[Copy, str]]] = {}
         for copy in order:
             holder_copy = home[copy][0] if home[copy] else None  # type: ignore[index]
@@ -470,8 +471,7 @@ class _Compiler:
                 for first in plain.predecessors(copy)
                 if first != holder_copy and (first, copy) not in data and (first, copy) not in needless
             ]
-            named += [(first, kind) for (first, second), kind in triggers.items() if second == copy]
-            waits[copy] = sorted(named, key=lambda item: order.index(item[0]) if len(named) > 1 else 0)
+            waits[copy] = sorted([*named, *triggers.get(copy, ())], key=lambda item: rank[item[0]])
         return waits
 
     def _steps_of(
