@@ -52,7 +52,7 @@ def run(folder: Path, *arguments: str, command: str = "airflow-sagemaker", seed:
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
 
 
 @pytest.fixture(scope="module")
