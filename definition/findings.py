@@ -127,6 +127,11 @@ RULES: Final[dict[str, Rule]] = {
                 "Two DAGs would be written to the same file.",
                 "Rename one of the DAGs, or convert them into different folders.",
             ),
+            "SMP106": (
+                "DAG cannot be read",
+                "Reading the DAG raised an error that no other finding describes.",
+                "Look for an unusual value in the DAG; please report the DAG as a bug.",
+            ),
             # Tasks
             "SMP201": (
                 "Task type has no translation",
@@ -458,6 +463,26 @@ RULES: Final[dict[str, Rule]] = {
                 "Fail ends the execution",
                 "A Fail step fails the whole execution, which starts no further steps; in Airflow, tasks beside it run on.",
                 "Nothing, unless those steps must run; then let the Fail step depend on them.",
+            ),
+            "SMP630": (
+                "Value of the run's conf",
+                "Airflow has the value only where the run was started with it; the parameter has the param's default.",
+                "Read params instead, which has the default in both.",
+            ),
+            "SMP631": (
+                "Parameter that Airflow masks",
+                "Airflow hides values of this name; everybody who may describe an execution sees the parameter's value.",
+                "Let the job read the secret from AWS Secrets Manager.",
+            ),
+            "SMP632": (
+                "Param that may be null",
+                "A parameter has no null: without a default, a value must be given at each start.",
+                "Give the param a default.",
+            ),
+            "SMP633": (
+                "Jinja settings of the DAG",
+                "The setting changes how Airflow renders templates; the translation reads them as Airflow does by default.",
+                "Check values made of text and templates, or remove the setting.",
             ),
             "SMP621": (
                 "Unknown step type",

@@ -488,6 +488,7 @@ def step_types_page() -> Iterator[str]:
     yield 'IMAGE = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost:1.7-1"'
     yield 'ROLE = "arn:aws:iam::111122223333:role/SageMaker"'
     yield "```"
+    yield "\n`train` and `prepare` are a training and a processing step before.\n"
     for row in STEP_TYPES.values():
         yield f"\n## {row.name}\n"
         yield from _step_type(row)

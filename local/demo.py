@@ -106,7 +106,9 @@ class _Demo:
             "--output",
             str(self.home),
         ]
-        self.console.print(f"   $ airflow-sagemaker convert {self.example.name} --output {self.home.name}\n")
+        self.console.print(
+            f"   $ airflow-sagemaker convert example_dags/{self.example.name} --output {self.home.name}\n"
+        )
         return subprocess.run(command, env=self.environment, check=False).returncode == 0
 
     def prepare_airflow(self) -> None:
@@ -127,7 +129,7 @@ class _Demo:
             process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
             shown: set[str] = set()
             known = self.latest_run()
-            with self.console.status("   starting Airflow ...") as status:
+            with self.console.status("   starting Airflow, some ten seconds ...") as status:
                 while process.poll() is None:
                     states = {} if self.latest_run() == known else self.states()
                     for task, state in states.items():

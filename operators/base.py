@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+from jinja2 import Undefined
 
 from sagemaker_provider.definition import paths
 from sagemaker_provider.definition.model import CacheConfig, PropertyFile, RetryPolicy
@@ -17,8 +18,8 @@ from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.operators.links import LINK_KEY, SageMakerConsoleLink, console_url, has_page
 from sagemaker_provider.operators.names import job_name
 from sagemaker_provider.operators.references import Reference, has_properties, kind_of_property
+from sagemaker_provider.operators.rendering import lone_expression
 
-_ONE_EXPRESSION = re.compile(r"\{\{((?:(?!\{\{|\}\}|\{%).)*)\}\}", re.DOTALL)
 _NAME_LENGTHS = {"HyperParameterTuningJobName": 32, "AutoMLJobName": 32}
 
 
@@ -133,9 +134,13 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
 
         So ``"{{ params.count }}"`` is a number if the param is one, as it is in a pipeline.
         """
-        if isinstance(content, str) and (match := _ONE_EXPRESSION.fullmatch(content)):
+        if isinstance(content, str) and (expression := lone_expression(content)):
             environment = jinja_env or self.get_template_env()
-            return environment.compile_expression(match[1].strip(), undefined_to_none=False)(**context)
+            value = environment.compile_expression(expression, undefined_to_none=False)(**context)
+            if isinstance(value, datetime):
+                return str(value)
+            if not isinstance(value, Undefined):  # Airflow's own rendering says what is undefined
+                return value
         return super().render_template(content, context, jinja_env, seen_oids)
 
     def request(self, context: Any) -> dict[str, Any]:

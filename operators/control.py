@@ -40,7 +40,12 @@ class SageMakerConditionStepOperator(SageMakerStepOperator, BranchMixIn):  # typ
     ) -> None:
         super().__init__(**kwargs)
         single = hasattr(conditions, "to_json")
-        self.conditions = [item.to_json() for item in ([conditions] if single else conditions)]  # type: ignore[union-attr]
+        listed: list[Any] = [conditions] if single or isinstance(conditions, str) else list(conditions)  # type: ignore[arg-type]
+        if not all(hasattr(item, "to_json") for item in listed):
+            raise TypeError(
+                f"{self.task_id}: conditions is a condition of sagemaker_provider.definition, such as LessThan(...), or a list of them"
+            )
+        self.conditions = [item.to_json() for item in listed]
         if not self.conditions:
             raise ValueError(f"{self.task_id}: at least one condition is needed")
         self.if_task_ids = [if_task_ids] if isinstance(if_task_ids, str) else list(if_task_ids)

@@ -29,6 +29,8 @@ class _OutputsOperator(SageMakerStepOperator):
 
     def __init__(self, *, outputs: Sequence[OutputParameter | str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if isinstance(outputs, str):
+            raise TypeError(f"{self.task_id}: outputs is a list of outputs, not the text {outputs!r}")
         self.outputs = tuple(OutputParameter(item) if isinstance(item, str) else item for item in outputs)
 
     def check_property(self, segments: tuple[Any, ...]) -> None:

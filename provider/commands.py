@@ -61,6 +61,8 @@ def convert(args: Namespace) -> int:
         )
         if args.format == "text":
             _show(f"{dag.dag_id}", found, None if failed else conversion.definition, target)
+            if failed and conversion.definition is not None:
+                print("  not written: with --strict, differences count as errors")
     loading = [
         item
         for item in findings

@@ -11,17 +11,18 @@ import networkx as nx
 
 from sagemaker_provider.definition import shapes
 from sagemaker_provider.definition.conditions import Not, Or
-from sagemaker_provider.definition.expressions import Get
+from sagemaker_provider.definition.expressions import Get, Join
 from sagemaker_provider.definition.findings import Finding, errors, finding, located, ordered
 from sagemaker_provider.definition.model import VERSION, Dependency, PipelineDefinition, Step
 from sagemaker_provider.definition.step_types import STEP_TYPES, Resource
+from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
 from sagemaker_provider.translator.names import another_name, step_names
-from sagemaker_provider.translator.parameters import Parameters, own_params
+from sagemaker_provider.translator.parameters import Parameters, looks_secret, own_params
 from sagemaker_provider.translator.registry import Absorbed, Stays, TaskStep, Translation, translator_for
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
-from sagemaker_provider.translator.templates import UntranslatableError
+from sagemaker_provider.translator.templates import UntranslatableError, canonical
 from sagemaker_provider.translator.triggers import trigger
 from sagemaker_provider.translator.values import Surroundings, Values, conditions
 
@@ -64,7 +65,11 @@ def convert(dag: Any, settings: Settings | None = None) -> Conversion:
     :param settings: how to convert.
     :return: definition, findings and pipeline settings. Nothing of the DAG is left out without a finding.
     """
-    conversion = _Compiler(dag, settings or Settings()).run()
+    try:
+        conversion = _Compiler(dag, settings or Settings()).run()
+    except Exception as error:  # one DAG that nobody thought of must not keep the others from being converted
+        reason = f"{type(error).__name__}: {error}"
+        conversion = Conversion(None, [finding("SMP106", reason)], {"PipelineName": pipeline_name(dag.dag_id)})
     return replace(conversion, findings=located(conversion.findings, dag=dag.dag_id))
 
 
@@ -148,11 +153,19 @@ class _Compiler:
             else False
         ):
             return Stays((finding("SMP204", "the task is in a mapped task group", task=task.task_id),))
-        translator = translator_for(task)
+        translator, reason = translator_for(task)
         if translator is None:
             cls = type(task)
             module = re.sub("^unusual_prefix_[0-9a-f]{40}_", "", cls.__module__)  # Airflow's name for a DAG file
-            return Stays((finding("SMP201", f"no translation for {module}.{cls.__qualname__}", task=task.task_id),))
+            return Stays(
+                (
+                    finding(
+                        "SMP201",
+                        f"no translation for {module}.{cls.__qualname__}{reason and ': ' + reason}",
+                        task=task.task_id,
+                    ),
+                )
+            )
         try:
             return translator(task)
         except Exception as error:  # it reads what the author of the DAG wrote
@@ -163,13 +176,17 @@ class _Compiler:
     def absorb_sensors(self) -> None:
         """Let sensors vanish that wait for what an upstream task makes; the others are errors."""
         self.made: dict[str, tuple[str, ...]] = {}
+        self.waited_for: dict[str, str] = {}
         for name, step in self.steps.items():
             if step.made_name:
-                self.made[step.made_name] = (*self.made.get(step.made_name, ()), name)
+                made = canonical(step.made_name)
+                self.made[made] = (*self.made.get(made, ()), name)
         for task_id, item in self.translations.items():
             if not isinstance(item, Absorbed):
                 continue
             maker = self._maker(task_id, item)
+            if maker is not None:
+                self.waited_for[task_id] = maker
             if maker is None:
                 self.findings.append(
                     finding("SMP203", "it waits for something that no upstream task of the DAG makes", task=task_id)
@@ -186,7 +203,11 @@ class _Compiler:
         for name in makers:
             step, resource = self.steps[name], STEP_TYPES[item.kind].resource
             given = step.made_name or (step.arguments.get(resource.name) if resource and resource.name else None)
-            if isinstance(item.waits_for, str) and given == item.waits_for:
+            if (
+                isinstance(item.waits_for, str)
+                and isinstance(given, str)
+                and canonical(given) == canonical(item.waits_for)
+            ):
                 return name
         values = Values(sensor, self._surroundings(Copy(sensor, EVERYWHERE), absolute=True))
         found = values.rewrite(item.waits_for, "waits_for")
@@ -214,7 +235,20 @@ class _Compiler:
             for name in self.graph
         }
         self.worlds, found = worlds(self.graph, self.branches, self.rules)
-        self.findings += found
+        self.findings += [*found, *self._skipped_by_success()]
+
+    def _skipped_by_success(self) -> Iterator[Finding]:
+        """Tasks that go on when an upstream is skipped because nothing failed: a pipeline knows no skipping."""
+        skippable: set[str] = set()
+        for task in self.order:
+            upstream = skippable & set(self.graph.predecessors(task))
+            if self.rules[task] in ("one_failed", "all_failed") or (
+                upstream and self.rules[task] in ("all_success", "one_success")
+            ):
+                skippable.add(task)
+            elif upstream and self.rules[task].startswith("none_failed"):
+                reason = f"the rule {self.rules[task]} after {min(upstream)!r}, which is skipped unless something fails"
+                yield finding("SMP205", reason, task=task)
 
     def _heads(self, condition: str, head: str) -> list[str]:
         """The tasks that a condition names: a task, or the roots of a task group."""
@@ -312,6 +346,9 @@ class _Compiler:
             for upstream in self.data.get(copy, ()):
                 if (other := self.copy_in(upstream, copy.world)) is not None and not edges.has_edge(other, copy):
                     edges.add_edge(other, copy, trigger="Completed")
+        for copy in [copy for copy in edges if copy.task in self.waited_for]:
+            if (other := self.copy_in(self.waited_for[copy.task], copy.world)) is not None:
+                edges.add_edge(other, copy, trigger="Completed")  # a sensor succeeds when what it waits for does
         for copy in [copy for copy in edges if copy.task not in self.steps]:
             self._vanish(edges, copy)
         self.edges = edges
@@ -511,7 +548,8 @@ class _Compiler:
             yield base
             return
         own = step.arguments["Conditions"]
-        if branches[SIDES[0]] or not branches[SIDES[1]]:
+        read = any(copy.task in tasks for tasks in self.data.values())
+        if branches[SIDES[0]] or not branches[SIDES[1]] or read:
             yield replace(base, arguments={"Conditions": (*guard, *own), SIDES[0]: branches[SIDES[0]], SIDES[1]: ()})
         if branches[SIDES[1]]:
             yield replace(
@@ -532,7 +570,8 @@ class _Compiler:
     def cut_short(self) -> Iterator[Finding]:
         """Fail steps beside which other steps may run: in Airflow those run on."""
         for copy in self.edges:
-            if self.steps[copy.task].type != "Fail":
+            step = self.steps[copy.task]
+            if step.type != "Fail" and not step.fail_otherwise:
                 continue
             before = {other.task for other in nx.ancestors(self.edges, copy)} | {copy.task}
             beside = [
@@ -540,6 +579,7 @@ class _Compiler:
                 for other in self.edges
                 if other.task not in before
                 and not any((name, _other_side(side)) in copy.world for name, side in other.world)
+                and (copy.task, SIDES[0]) not in other.world
             ]
             if beside:
                 yield finding(
@@ -617,28 +657,14 @@ def _role_findings(task: str, value: Any, place: str = "config") -> Iterator[Fin
             yield from _role_findings(task, item, f"{place}[{index}]")
 
 
-_SECRETS: Final = (
-    "password",
-    "passwd",
-    "secret",
-    "secret_key",
-    "secret_access_key",
-    "private_key",
-    "api_key",
-    "apikey",
-    "access_token",
-    "session_token",
-)
-
-
 def _secret_findings(task: str, value: Any, place: str = "config") -> Iterator[Finding]:
+    """Literal values, or parts of values, under names that Airflow masks."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if (
-                str(key).lower().endswith(_SECRETS)
-                and isinstance(item, str)
-                and item
-                and not item.startswith(("arn:", "s3://"))
+            literals = item.values if isinstance(item, Join) else (item,)
+            shown = [part for part in literals if isinstance(part, (str, int, float)) and not isinstance(part, bool)]
+            if any(part != "" and not str(part).startswith(("arn:", "s3://")) for part in shown) and looks_secret(
+                str(key)
             ):
                 yield finding("SMP306", f"{key!r} has a literal value", task=task, place=f"{place}.{key}")
             else:

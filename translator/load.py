@@ -14,6 +14,8 @@ from typing import Any
 
 from sagemaker_provider.definition.findings import Finding, finding
 
+_DEPTH = "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH"
+
 
 def load_dags(path: Path, dag_id: str | None = None) -> tuple[list[tuple[Path, Any]], list[Finding]]:
     """Import the DAGs of a file or folder, as Airflow's DAG processor does.
@@ -61,14 +63,19 @@ def _dag_bag(path: Path) -> Any:
 
 
 def _import_error(file: str, text: str) -> Finding:
-    """The last line of the traceback, and the line of the file where it happened."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    reason = lines[-1] if lines else "it does not import"
-    if "AirflowDagCycleException" in reason or "Cycle detected" in reason:
-        return finding("SMP103", reason.partition(": ")[2] or reason, file=_relative(file))
-    places = [line for line in lines if line.startswith(f'File "{file}"')]
+    """The exception at the end of the traceback, and the line of the file where it happened."""
+    lines = text.strip().splitlines()
+    frames = [index for index, line in enumerate(lines) if line.startswith("  File ")]
+    after = [line for line in lines[frames[-1] + 1 if frames else 0 :] if not line.startswith("    ")]
+    reason = " ".join(part.strip() for part in after or lines[-1:]) or "it does not import"
+    places = [line for line in lines if line.strip().startswith(f'File "{file}"')]
     number = places[-1].split("line ")[1].split(",")[0] if places and "line " in places[-1] else ""
-    return finding("SMP101", reason, file=_relative(file), place=f"line {number}" if number else "")
+    code = "SMP101"
+    if "AirflowDagCycleException" in reason or "Cycle detected" in reason:
+        code, reason = "SMP103", reason.partition(": ")[2] or reason
+    elif "AirflowDagDuplicatedIdException" in reason:
+        code, reason = "SMP105", reason.partition(": ")[2] or reason
+    return finding(code, reason, file=_relative(file), place=f"line {number}" if number else "")
 
 
 def _shown(file: str) -> Path:
@@ -84,14 +91,24 @@ def _relative(file: str) -> str:
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Let DAG files import the modules beside them, as they can in Airflow, and undo what they change of this process."""
-    known, here = list(sys.path), Path.cwd()
-    sys.path.insert(0, str(folder.resolve()))
+    """Let DAG files import what they can in Airflow, and undo what they change of this process.
+
+    That is the modules beside them and, below the DAGs folder of the configuration, those of that folder. Tracebacks are
+    long enough to reach the line of the file.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    known, here, depth = list(sys.path), Path.cwd(), os.environ.get(_DEPTH)
+    own, dags = folder.resolve(), Path(conf.get("core", "dags_folder")).resolve()
+    sys.path[:0] = [str(own), *([str(dags)] if dags in own.parents else [])]
+    os.environ[_DEPTH] = "50"
     try:
         yield
     finally:
         sys.path[:] = known
         os.chdir(here)
+        os.environ.pop(_DEPTH)
+        os.environ.update({_DEPTH: depth} if depth else {})
 
 
 @contextmanager

@@ -15,13 +15,22 @@ from sagemaker_provider.translator.templates import DATES, UntranslatableError
 _SCHEMA_TYPES = {"string": "String", "integer": "Integer", "number": "Float", "boolean": "Boolean"}
 
 
+_HARMLESS = re.compile(
+    r"tokeni[sz]\w*|\w*(max|min|num|n|pad|stop|new|special)_?tokens?\w*|tokens?_?(count|length|limit|size)s?"
+)
+
+
 def looks_secret(name: str) -> bool:
-    """Whether Airflow masks values of this name in its user interface and logs."""
+    """Whether Airflow masks values of this name in its user interface and logs; the tokens of text are no secrets."""
     try:
         from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
     except ImportError:
         from airflow.utils.log.secrets_masker import should_hide_value_for_key  # type: ignore[no-redef]
-    return bool(should_hide_value_for_key(name))
+    return bool(should_hide_value_for_key(_HARMLESS.sub("", name.lower())))
+
+
+_NO_VALUE = ("ArgNotSet", "SetDuringExecution", "NotSetType")
+"""Types of what stands for no value in the versions of Airflow."""
 
 
 def own_params(dag: Any, task: Any) -> frozenset[str]:
@@ -32,7 +41,8 @@ def own_params(dag: Any, task: Any) -> frozenset[str]:
 
 def _value(params: Any, name: str) -> Any:
     param = params.get_param(name) if hasattr(params, "get_param") else params[name]
-    return getattr(param, "value", param)
+    value = getattr(param, "value", param)
+    return None if type(value).__name__ in _NO_VALUE else value
 
 
 class Parameters:
@@ -48,7 +58,7 @@ class Parameters:
     def _declare(self, name: str, param: Any) -> None:
         schema = getattr(param, "schema", None) or {}
         value = getattr(param, "value", param)
-        if type(value).__name__ in ("ArgNotSet", "SetDuringExecution", "NotSetType"):
+        if type(value).__name__ in _NO_VALUE:
             value = None
         kinds = schema.get("type", [])
         kinds = [
@@ -68,7 +78,9 @@ class Parameters:
                 f"the param {name!r} is {'without value and type' if value is None else type(value).__name__}"
             )
             return
-        if kind == "String" and value and looks_secret(name):
+        if looks_secret(name) and kind != "Boolean" and not value:
+            self.findings.append(finding("SMP631", f"the param {name!r}", place=f"params.{name}"))
+        elif looks_secret(name) and kind != "Boolean":
             self.findings.append(
                 finding(
                     "SMP306",
@@ -77,6 +89,8 @@ class Parameters:
                 )
             )
             value = None
+        if value is None and "null" in (schema.get("type") or ()):
+            self.findings.append(finding("SMP632", f"the param {name!r} may be null", place=f"params.{name}"))
         enum = [item for item in schema.get("enum") or () if item is not None]
         if enum and kind != "String":
             self.findings.append(

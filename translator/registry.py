@@ -118,10 +118,39 @@ def _load() -> None:
         entry.load()
 
 
-def translator_for(task: Any) -> Translator | None:
-    """The translator of a task's class, or of the nearest of its base classes."""
+BEHAVIOUR: Final = frozenset(
+    [
+        "execute",
+        "pre_execute",
+        "request",
+        "start",
+        "finish",
+        "end",
+        "typed",
+        "preprocess_config",
+        "render_template",
+        "render_template_fields",
+        "template_fields",
+        "template_ext",
+        "choose_branch",
+        "poke",
+    ]
+)
+"""What decides about a task beside its arguments; a subclass that changes it is another kind of task."""
+
+
+def translator_for(task: Any) -> tuple[Translator | None, str]:
+    """The translator of a task's class, or of the nearest of its base classes.
+
+    :return: the translator, and nothing; or ``None``, and what a subclass changes so that its base class's translator
+        would be wrong.
+    """
     _load()
+    changed: set[str] = set()
     for cls in type(task).__mro__:
-        if found := _TRANSLATORS.get(f"{cls.__module__}.{cls.__qualname__}"):
-            return found
-    return None
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        if found := _TRANSLATORS.get(name):
+            return (None, f"it changes {', '.join(sorted(changed))} of {cls.__qualname__}") if changed else (found, "")
+        if not cls.__module__.startswith("sagemaker_provider."):
+            changed |= BEHAVIOUR & set(vars(cls))
+    return None, ""

@@ -74,6 +74,14 @@ def dag_findings(dag: Any) -> list[Finding]:
     for name in ("on_failure_callback", "on_success_callback", "sla_miss_callback"):
         if getattr(dag, name, None):
             found.append(finding("SMP612", "a pipeline calls nothing", place=name))
+    if getattr(dag, "jinja_environment_kwargs", None):
+        found.append(finding("SMP202", "it changes what a template is", place="jinja_environment_kwargs"))
+    if changed := {"string", "trim", "default", "d"} & set(getattr(dag, "user_defined_filters", None) or ()):
+        found.append(finding("SMP202", f"it changes {', '.join(sorted(changed))}", place="user_defined_filters"))
+    if getattr(dag, "render_template_as_native_obj", False):
+        found.append(
+            finding("SMP633", "text that looks like a number becomes one", place="render_template_as_native_obj")
+        )
     if getattr(dag, "dagrun_timeout", None):
         found.append(
             finding("SMP610", "a pipeline execution ends after 28 days and has no other limit", place="dagrun_timeout")
@@ -123,6 +131,8 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
             note("SMP616", f"{name}={value!r}", name)
     if (limit := getattr(task, "max_ingestion_time", None)) not in (None, 36_000):  # the default of endpoints
         note("SMP610", f"max_ingestion_time={limit} s: a pipeline waits as long as the job runs", "max_ingestion_time")
+    if getattr(task, "action_if_job_exists", None) == "fail":
+        note("SMP609", "action_if_job_exists='fail': the service makes a new name for each job", "action_if_job_exists")
     if getattr(task, "wait_for_completion", True) is False:
         note(
             "SMP609",
@@ -149,7 +159,9 @@ def runtime_limit(task: Any, step: TaskStep) -> tuple[TaskStep, list[Finding]]:
         ]
     current: Any = step.arguments
     for member in path:
-        current = current.get(member) if isinstance(current, Mapping) else None
+        if current is not None and not isinstance(current, Mapping):
+            break
+        current = current.get(member) if current is not None else None
     if current is not None:
         return step, [
             finding(

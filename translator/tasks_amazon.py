@@ -34,6 +34,8 @@ def _step(
 ) -> Translation:
     """A step from a config: the name becomes a prefix or goes, and what a pipeline lacks is reported."""
     row = STEP_TYPES[kind]
+    if not isinstance(config, Mapping):
+        raise TypeError(f"config is an object that is known when the DAG is parsed, not {type(config).__name__}")
     arguments = dict(config)
     found = [*findings, *_refused(task, arguments)]
     made_name = None
@@ -159,7 +161,7 @@ def automl(task: Any) -> Translation:
         "InputDataConfig": [source],
         "OutputDataConfig": {"S3OutputPath": task.s3_output},
         "RoleArn": task.role_arn,
-        "AutoMLJobConfig": {**job_config, **given},
+        "AutoMLJobConfig": {"Mode": "ENSEMBLING", **(given or job_config)},
         **extras,
     }
     found = _unsupported(task, autodeploy_endpoint_name="a step does not deploy; add an endpoint step")

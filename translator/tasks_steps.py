@@ -12,6 +12,10 @@ from sagemaker_provider.translator.registry import Absorbed, TaskStep, Translati
 @translates("sagemaker_provider.operators.base.SageMakerStepOperator")
 def step(task: Any) -> Translation:
     """Any step operator."""
+    if not isinstance(task.step_name, (str, type(None))):
+        raise TypeError(f"step_name is text, not {task.step_name!r}")
+    if not isinstance(task.config, dict):
+        raise TypeError(f"config is an object that is known when the DAG is parsed, not {type(task.config).__name__}")
     findings = []
     for field, value in (
         ("function_arn", getattr(task, "function_arn", "")),

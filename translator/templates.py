@@ -5,6 +5,7 @@ The template's syntax tree is read, never its text. What the language cannot exp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from jinja2 import nodes
 
 from sagemaker_provider.definition.expressions import EXPRESSIONS, Join, execution_variable
 from sagemaker_provider.definition.paths import Key, Segment
+from sagemaker_provider.operators.rendering import lone_expression
 
 DATES: Final = {
     "ds": "YYYY-MM-DD of the logical date",
@@ -22,9 +24,9 @@ DATES: Final = {
     "ts": "ISO 8601 time of the logical date",
     "ts_nodash": "YYYYMMDDTHHMMSS of the logical date",
     "ts_nodash_with_tz": "YYYYMMDDTHHMMSS and offset of the logical date",
-    "logical_date": "ISO 8601 time of the logical date",
-    "data_interval_start": "ISO 8601 time of the start of the data interval",
-    "data_interval_end": "ISO 8601 time of the end of the data interval",
+    "logical_date": "logical date, such as 2026-01-31 00:00:00+00:00",
+    "data_interval_start": "start of the data interval, such as 2026-01-31 00:00:00+00:00",
+    "data_interval_end": "end of the data interval, such as 2026-01-31 00:00:00+00:00",
 }
 """Date macros that become a String parameter of the same name -> what whoever starts the run passes."""
 
@@ -47,6 +49,7 @@ class Lookups:
     """What a template may refer to.
 
     :param param: from the name of a param, and a default or ``None``, to an expression.
+    :param declared: from the name of a param that the DAG declares with a value to an expression; ``None`` for others.
     :param date: from the name of a date macro to an expression.
     :param xcom: from a task id and a path in its XCom to an expression.
     :param note: takes (code, message) of a finding.
@@ -54,6 +57,7 @@ class Lookups:
     """
 
     param: Callable[[str, Any], Any]
+    declared: Callable[[str], Any]
     date: Callable[[str], Any]
     xcom: Callable[[str, tuple[Segment, ...]], Any]
     note: Callable[[str, str], None]
@@ -94,10 +98,25 @@ def translate(text: str, lookups: Lookups) -> Any:
             part.data if isinstance(part, nodes.TemplateData) else _expression(part, lookups, text)
             for part in node.nodes
         ]
-    return parts[0] if len(parts) == 1 else joined(map(_written, parts))
+    return parts[0] if lone_expression(text) and len(parts) == 1 else _text(joined(map(written, parts)))
 
 
-def _written(value: Any) -> Any:
+def _text(value: Any) -> Any:
+    """A value as text: an expression that is not text already is written by a Join."""
+    return Join("", (value,)) if isinstance(value, EXPRESSIONS) and not isinstance(value, Join) else value
+
+
+def canonical(text: str) -> str:
+    """A template in one of the ways to write it, so that equal ones are equal texts."""
+
+    def inner(match: re.Match[str]) -> str:
+        return "{{ " + re.sub(r"\[\s*(['\"])(\w+)\1\s*\]", r".\2", match[1].strip()) + " }}"
+
+    text = re.sub(r"\{\{[-+]?(.*?)[-+]?\}\}", inner, text, flags=re.DOTALL)
+    return re.sub(r"(?<![:/])/{2,}", "/", text)
+
+
+def written(value: Any) -> Any:
     """A value as Jinja writes it into text; expressions stay."""
     return value if isinstance(value, EXPRESSIONS) else str(value)
 
@@ -128,10 +147,14 @@ def _expression(node: nodes.Node, lookups: Lookups, text: str) -> Any:
             and all(isinstance(value, (str, *EXPRESSIONS)) for value in values)
         ):
             raise UntranslatableError(f"{text!r}: arithmetic has no counterpart")
-        return joined(map(_written, values))
+        return _text(joined(map(written, values)))
     if isinstance(node, nodes.Filter) and node.name in ("string", "trim") and node.node is not None and not node.args:
         value = _expression(node.node, lookups, text)
         return value.strip() if node.name == "trim" and isinstance(value, str) else _as_text(value, node, text)
+    if isinstance(node, nodes.Filter) and node.name in ("default", "d") and node.node is not None:
+        before = _path(node.node)
+        if before and before[0] == "params" and len(before) == 2 and (value := lookups.declared(str(before[1]))):
+            return value  # it always has a value
     path = _path(node)
     if path is None:
         raise UntranslatableError(f"{text!r}: {_named(node)} has no counterpart")
@@ -146,12 +169,16 @@ def _as_text(value: Any, node: nodes.Filter, text: str) -> Any:
 
 def _look_up(path: list[Any], lookups: Lookups, text: str) -> Any:
     match path:
-        case ["params", str() as name] | ["dag_run", "conf", str() as name]:
+        case ["params", str() as name]:
             return lookups.param(name, None)
-        case ["dag_run", "conf", ("get", [str() as name, *default], {})] if len(default) < 2:
-            return lookups.param(name, *(default or [None]))
+        case ["dag_run", "conf", str() as name] | ["dag_run", "conf", ("get", [str() as name], {})]:
+            value = lookups.param(name, None)
+            lookups.note("SMP630", f"{text!r} reads {name!r} of the run's conf")
+            return value
+        case ["dag_run", "conf", ("get", [str() as name, default], {})]:
+            return lookups.param(name, default)
         case ["params", ("get", [str() as name, *default], {})] if len(default) < 2:
-            return lookups.param(name, *(default or [None]))
+            return lookups.declared(name) or lookups.param(name, *(default or [None]))
         case ["run_id"] | ["dag_run", "run_id"] | ["ti" | "task_instance", "run_id"]:
             lookups.note("SMP705", f"{text!r} reads the run id")
             return execution_variable("PipelineExecutionId")
@@ -164,7 +191,10 @@ def _look_up(path: list[Any], lookups: Lookups, text: str) -> Any:
         case ["ti" | "task_instance", ("xcom_pull", arguments, options), *below]:
             return _xcom(arguments, options, below, lookups, text)
         case [str() as name, *_]:
-            raise UntranslatableError(f"{text!r}: {name!r} is known only to Airflow")
+            what = (
+                f"what is read of {name!r}" if len(path) > 1 else f"{name!r} is known to Airflow only, if at all, and"
+            )
+            raise UntranslatableError(f"{text!r}: {what} has no counterpart")
     raise UntranslatableError(f"{text!r} has no counterpart")
 
 
@@ -174,6 +204,8 @@ def _xcom(arguments: list[Any], options: dict[str, Any], below: list[Any], looku
     task_id, key = given.pop("task_ids", None), given.pop("key", "return_value")
     if isinstance(task_id, list) and len(task_id) == 1:
         raise UntranslatableError(f"{text!r}: a list of task_ids gives a list; name one task")
+    if given.get("dag_id") == lookups.names["dag_id"]:
+        del given["dag_id"]
     if not isinstance(task_id, str) or any(value is not None for value in given.values()):
         raise UntranslatableError(f"{text!r}: name one task of this DAG in task_ids")
     if key != "return_value":
@@ -209,4 +241,7 @@ def _named(node: nodes.Node) -> str:
         return f"the filter {node.name}"
     if isinstance(node, nodes.CondExpr):
         return "if-else"
-    return type(node).__name__.lower()
+    words: dict[type[nodes.Node], str] = {nodes.Getitem: "a part of a value", nodes.Call: "a call"}
+    if isinstance(node, nodes.BinExpr):
+        return "arithmetic"
+    return words.get(type(node), type(node).__name__.lower())

@@ -16,8 +16,9 @@ from sagemaker_provider.definition.paths import Key, Segment
 from sagemaker_provider.definition.step_types import STEP_TYPES, StepType
 from sagemaker_provider.operators import references
 from sagemaker_provider.operators.records import CleanupSource
+from sagemaker_provider.operators.rendering import lone_expression
 from sagemaker_provider.translator import templates
-from sagemaker_provider.translator.parameters import Parameters
+from sagemaker_provider.translator.parameters import Parameters, looks_secret
 from sagemaker_provider.translator.registry import TaskStep
 
 _NAME_MEMBERS = {
@@ -61,6 +62,7 @@ class Values:
         self.types: dict[Get, str] = {}
         self.lookups = templates.Lookups(
             param=self._param,
+            declared=self._declared,
             date=around.parameters.date,
             xcom=self._xcom,
             note=self._note,
@@ -73,6 +75,10 @@ class Values:
             raise templates.UntranslatableError(f"the task has a param {name!r} of its own", "SMP305")
         return self.around.parameters.param(name, default)
 
+    def _declared(self, name: str) -> Get | None:
+        known = self.around.parameters.known.get(name)
+        return self._param(name) if known and known.default_value is not None else None
+
     def rewrite(self, value: Any, place: str) -> Any:
         """A value with its references and templates as expressions.
 
@@ -83,7 +89,8 @@ class Values:
         try:
             return self._rewrite(value, place)
         except templates.UntranslatableError as error:
-            self.findings.append(finding(error.code, str(error), task=self.task_id, place=place))
+            message = "the value, which is not shown" if looks_secret(place.rpartition(".")[2]) else str(error)
+            self.findings.append(finding(error.code, message, task=self.task_id, place=place))
             return ""
 
     def _rewrite(self, value: Any, place: str) -> Any:
@@ -104,9 +111,11 @@ class Values:
             return value
         if isinstance(value, references.Reference):
             (operator, _), *_ = value.iter_references()
-            return self._property(operator.task_id, spelled(operator.row, value._segments))
+            return self._property(
+                operator.task_id, self._by_name(operator.task_id, spelled(operator.row, value._segments), by_name=True)
+            )
         if isinstance(value, references.Join):
-            return Join(value.on, tuple(self._rewrite(item, place) for item in value.values))
+            return Join(value.on, tuple(templates.written(self._rewrite(item, place)) for item in value.values))
         if isinstance(value, references.JsonGet):
             return self._json_get(value, place)
         if isinstance(value, references.ExecutionVariable):
@@ -121,23 +130,23 @@ class Values:
         raise templates.UntranslatableError(f"a {type(value).__name__} cannot be written into a definition", "SMP307")
 
     def _text(self, value: str, place: str) -> Any:
-        makers = self._others(self.around.made.get(value, ()))
-        member = place.rpartition(".")[2]
+        text, member = templates.canonical(value), place.rpartition(".")[2]
+        makers = self._others(self.around.made.get(text, ()))
         if fitting := [task for task in makers if self._name_member(task) == member]:
             return self._name_of(self._only_upstream(fitting, value), value)
         if member in _NAME_MEMBERS:
             return templates.translate(value, self.lookups)  # the name of something else
-        if makers and templates.is_template(value):
+        if makers and _composed(text):
             return self._name_of(self._only_upstream(makers, value), value)
         if makers:
             self._note("SMP602", f"{value!r} is also what the task {makers[0]!r} makes; here it stays as it is")
-        else:
-            for name, tasks in sorted(self.around.made.items(), key=lambda item: -len(item[0])):
-                makers = self._others(tasks) if name in value else []
-                if folders := [task for task in makers if self._in_folder(task, name, value)]:
-                    return self._file_of(self._only_upstream(folders, value), name, value)
-                if makers and templates.is_template(name):
-                    raise self._changing(value, makers[0])
+            return templates.translate(value, self.lookups)
+        for name, tasks in sorted(self.around.made.items(), key=lambda item: -len(item[0])):
+            makers = self._others(tasks) if name in text else []
+            if folders := [task for task in makers if self._in_folder(task, name, text)]:
+                return self._file_of(self._only_upstream(folders, value), name, text)
+            if makers and _composed(name):
+                raise self._changing(value, makers[0])
         return templates.translate(value, self.lookups)
 
     def _others(self, tasks: tuple[str, ...]) -> list[str]:
@@ -179,7 +188,7 @@ class Values:
         """Whether a text is in the folder that the job of a task writes into, which is called after the job."""
         output = self.around.steps[maker].arguments.get("OutputDataConfig")
         folder = output.get("S3OutputPath") if isinstance(output, Mapping) else None
-        return isinstance(folder, str) and f"{value}/".startswith(f"{folder.rstrip('/')}/{name}/")
+        return isinstance(folder, str) and f"{value}/".startswith(f"{templates.canonical(folder).rstrip('/')}/{name}/")
 
     def _file_of(self, maker: str, name: str, value: str) -> Get:
         """A file in the folder of a job: the model of a training is one of its properties."""
@@ -209,16 +218,21 @@ class Values:
             )
         return self._property(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
 
-    def _by_name(self, task_id: str, path: tuple[Segment, ...]) -> tuple[Segment, ...]:
-        """A path of an XCom with the entries of named lists by their names, as a pipeline addresses them.
+    def _by_name(self, task_id: str, path: tuple[Segment, ...], *, by_name: bool = False) -> tuple[Segment, ...]:
+        """A path with the entries of named lists by their names, as a pipeline addresses them.
 
         In an XCom such a list has numbers: ``Outputs[0]``. The name of the entry stands in the step's own arguments.
+
+        :param by_name: whether the path may have names already, as references do.
         """
         row, entries = STEP_TYPES[self.around.steps[task_id].type], self.around.steps[task_id].arguments
         named: tuple[Segment, ...] = ()
         for segment in path:
             member = shapes.entry_name(row, named)
             if member is None:
+                named = (*named, segment)
+                continue
+            if isinstance(segment, Key) and by_name:
                 named = (*named, segment)
                 continue
             if not isinstance(segment, int):
@@ -335,6 +349,11 @@ def spelled(row: StepType, path: tuple[Segment, ...]) -> tuple[Segment, ...]:
         else:
             segments = (*segments, segment)
     return segments
+
+
+def _composed(text: str) -> bool:
+    """Whether a text holds a template and more: it is hardly the same by chance, as one param alone would be."""
+    return templates.is_template(text) and not lone_expression(text)
 
 
 def conditions(value: list[Any]) -> tuple[Any, ...]:

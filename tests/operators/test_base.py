@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -121,6 +122,11 @@ def test_every_untypable_text_is_named_with_its_place() -> None:
         ("{{ params.flag }}", True),
         ("{{ params.count + 1 }}", 3),
         ("n={{ params.count }}", "n=2"),
+        ("{{- params.count }}", "2"),
+        ("{{ params.count -}}", "2"),
+        ("{{ params.count }}{# a comment #}", "2"),
+        ("{{ params.count }}\n", "2"),
+        ("{{ logical_date }}", "2026-01-31 00:00:00+00:00"),
         (" {{ params.count }}", " 2"),
         ("{{ params.count }}{{ params.count }}", "22"),
         ("{% if params.flag %}yes{% endif %}", "yes"),
@@ -130,7 +136,10 @@ def test_every_untypable_text_is_named_with_its_place() -> None:
 def test_one_expression_keeps_its_type(text: str, rendered: Any) -> None:
     with DAG("d"):
         task = operator(config={"x": [text]})
-    values = {"params": {"count": 2, "text": "5", "flag": True}}
+    values = {
+        "params": {"count": 2, "text": "5", "flag": True},
+        "logical_date": datetime(2026, 1, 31, tzinfo=timezone.utc),
+    }
     assert task.render_template(task.config, values) == {"x": [rendered]}
 
 
@@ -152,3 +161,12 @@ def test_a_lambda_function_is_invoked_once_even_if_it_fails(aws: Any, mocker: An
     with pytest.raises(AirflowException, match="boom"):
         task.execute(context("f"))
     assert client.invoke.call_count == 1
+
+
+def test_what_is_undefined_is_an_error_as_in_airflow() -> None:
+    import jinja2
+
+    with DAG("d"):
+        task = operator(config={"x": "{{ nothing }}"})
+    with pytest.raises(jinja2.UndefinedError, match="'nothing' is undefined"):
+        task.render_template(task.config, {})

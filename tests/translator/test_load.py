@@ -51,7 +51,7 @@ def test_one_dag_id_in_two_files_is_reported(tmp_path: Path) -> None:
         (tmp_path / name).write_text(DAG.format("same"))
     dags, findings = load_dags(tmp_path)
     assert [str(file) for file, _ in dags] == ["a.py"]
-    assert [(item.code, item.file) for item in findings] == [("SMP101", "b.py")]
+    assert [(item.code, item.file) for item in findings] == [("SMP105", "b.py")]
     assert "same" in findings[0].message
 
 
@@ -84,3 +84,29 @@ def test_what_there_is_no_dag_in(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(DAG.format("a"))
     _, findings = load_dags(tmp_path, "b")
     assert [item.message for item in findings] == ["there is no DAG 'b'; there are a"]
+
+
+def test_an_error_of_our_operators_names_the_line_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "d.py").write_text(
+        "from airflow.providers.common.compat.sdk import DAG\n"
+        "from sagemaker_provider.operators import SageMakerTrainingStepOperator\n"
+        "with DAG('d', schedule=None):\n"
+        "    t = SageMakerTrainingStepOperator(task_id='t', config={})\n"
+        "    t.properties.ModelArtifacts.S3ModelArtifact\n"
+    )
+    _, (found,) = load_dags(tmp_path / "d.py")
+    assert (found.code, found.place) == ("SMP101", "line 5")
+    assert "did you mean 'S3ModelArtifacts'?" in found.message
+
+
+def test_an_unknown_argument_names_the_operator(tmp_path: Path) -> None:
+    (tmp_path / "d.py").write_text(
+        "from airflow.providers.common.compat.sdk import DAG\n"
+        "from sagemaker_provider.operators import SageMakerTrainingStepOperator\n"
+        "with DAG('d', schedule=None):\n"
+        "    SageMakerTrainingStepOperator(task_id='t', config={}, foo=1)\n"
+    )
+    _, (found,) = load_dags(tmp_path / "d.py")
+    assert found.place == "line 4"
+    assert "SageMakerTrainingStepOperator" in found.message
+    assert "foo" in found.message

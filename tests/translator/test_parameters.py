@@ -127,20 +127,38 @@ def test_the_default_of_a_secret_param_is_refused_and_shown_nowhere(name: str) -
     assert SECRET not in said(conversion)
 
 
-@pytest.mark.parametrize("params", [{}, {"password": Param(None, type=["null", "string"])}])
-def test_the_default_of_a_secret_in_a_template_is_shown_nowhere(params: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("params", "more"),
+    [({}, []), ({"password": Param(None, type=["null", "string"])}, ["SMP631", "SMP632"])],
+)
+def test_the_default_of_a_secret_in_a_template_is_shown_nowhere(params: dict[str, Any], more: list[str]) -> None:
     _, conversion = rewritten(f"{{{{ dag_run.conf.get('password', '{SECRET}') }}}}", params=params)
-    assert codes(conversion) == ["SMP306"]
+    assert codes(conversion) == ["SMP306", *more]
     assert SECRET not in said(conversion)
 
 
-def test_a_secret_param_without_default_is_a_parameter() -> None:
-    value, conversion = rewritten("{{ params.password }}", params={"password": Param(None, type=["null", "string"])})
+def test_a_secret_param_without_default_is_a_parameter_that_people_can_see() -> None:
+    value, conversion = rewritten("{{ params.password }}", params={"password": Param(type="string")})
     assert value == {"Get": "Parameters.password"}
-    assert codes(conversion) == []
+    assert codes(conversion) == ["SMP631"]
 
 
-@pytest.mark.parametrize("key", ["DB_PASSWORD", "api_key", "aws_secret_access_key"])
+def test_a_param_that_may_be_null_needs_a_value_at_each_start() -> None:
+    value, conversion = rewritten("{{ params.x }}", params={"x": Param(None, type=["null", "string"])})
+    assert value == {"Get": "Parameters.x"}
+    assert codes(conversion) == ["SMP632"]
+
+
+@pytest.mark.parametrize("name", ["tokenizer", "max_tokens", "num_new_tokens", "token_count", "tokenizer_path"])
+def test_the_tokens_of_text_are_no_secrets(name: str) -> None:
+    assert codes(converted(**{name: "512"})) == []
+
+
+def test_a_secret_number_is_a_secret() -> None:
+    assert codes(converted(db_password=1234)) == ["SMP306"]
+
+
+@pytest.mark.parametrize("key", ["DB_PASSWORD", "api_key", "aws_secret_access_key", "HF_TOKEN", "passphrase"])
 def test_a_literal_secret_in_a_config_is_refused_and_shown_nowhere(key: str) -> None:
     with make_dag() as dag:
         step("work", config={key: SECRET})

@@ -14,7 +14,7 @@ PARAMS = {
     "ratio": 0.5,
     "flag": True,
     "a-b": "y",
-    "typed": Param(None, type=["null", "integer"]),
+    "typed": Param(type="integer"),
 }
 
 
@@ -42,9 +42,8 @@ RUN_ID = {"Get": "Execution.PipelineExecutionId"}
         ("{{ params['a-b'] }}", get("a-b")),
         ("{{ params.get('name') }}", get("name")),
         ("{{ params.get('name', 'x') }}", get("name")),
-        ("{{ dag_run.conf['name'] }}", get("name")),
-        ("{{ dag_run.conf.name }}", get("name")),
-        ("{{ dag_run.conf.get('name') }}", get("name")),
+        ("{{ params.get('count', 7) }}", get("count")),
+        ("{{ params.count | default(7) }}", get("count")),
         ("{{ dag_run.conf.get('new', 7) }}", get("new")),
         # the type stays when the expression is the whole text
         ("{{ params.count }}", get("count")),
@@ -81,7 +80,12 @@ RUN_ID = {"Get": "Execution.PipelineExecutionId"}
         # Jinja drops one newline at the end, of any text
         ("line\n", "line"),
         ("line\n\n", "line\n"),
-        ("{{ params.count }}\n", get("count")),
+        # only a text that is one expression keeps its type
+        ("{{ params.count }}\n", join(get("count"))),
+        ("{{ params.count }}{# a comment #}", join(get("count"))),
+        ("{{- params.count -}}", join(get("count"))),
+        ("{{ params.count ~ '' }}", join(get("count"))),
+        ("{{ '' ~ params.count }}", join(get("count"))),
     ],
 )
 def test_template_with_a_counterpart(template: str, expected: Any) -> None:
@@ -91,20 +95,29 @@ def test_template_with_a_counterpart(template: str, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "template", ["{{ dag_run.conf['name'] }}", "{{ dag_run.conf.name }}", "{{ dag_run.conf.get('name') }}"]
+)
+def test_a_value_of_the_conf_is_the_parameter_and_the_difference_is_told(template: str) -> None:
+    value, conversion = rewritten(template, params=PARAMS)
+    assert value == get("name")
+    assert codes(conversion) == ["SMP630"]
+
+
+@pytest.mark.parametrize(
     ("template", "code", "reason"),
     [
         ("{{ params.name | upper }}", "SMP301", "the filter upper"),
         ("{{ params.name | trim }}", "SMP301", "the filter trim"),
-        ("{{ params.name | default('x') }}", "SMP301", "the filter default"),
+        ("{{ params.typed | default(1) }}", "SMP301", "the filter default"),
         ("{{ ds | replace('-', '') }}", "SMP301", "the filter replace"),
         ("{{ params.count + 1 }}", "SMP301", "arithmetic"),
         ("{{ 'a' + 1 }}", "SMP301", "arithmetic"),
-        ("{{ params.count * 2 }}", "SMP301", "mul"),
+        ("{{ params.count * 2 }}", "SMP301", "arithmetic"),
         ("{{ 'a' if params.flag else 'b' }}", "SMP301", "if-else"),
         ("{{ params.count > 1 }}", "SMP301", "compare"),
         ("{{ params.flag and params.name }}", "SMP301", "and"),
         ("{{ not params.flag }}", "SMP301", "not"),
-        ("{{ params.name[0:2] }}", "SMP301", "getitem"),
+        ("{{ params.name[0:2] }}", "SMP301", "a part of a value"),
         ("{{ params.name.upper() }}", "SMP301", "params"),
         ("{{ [params.name] }}", "SMP301", "list"),
         ("{% if params.flag %}a{% endif %}", "SMP301", "if blocks"),
@@ -114,14 +127,14 @@ def test_template_with_a_counterpart(template: str, expected: Any) -> None:
         ("{% endif %}", "SMP301", "no valid template"),
         ("{{ params }}", "SMP301", "params"),
         ("{{ params.name.first }}", "SMP301", "params"),
-        ("{{ ds_add }}", "SMP301", "'ds_add' is known only to Airflow"),
+        ("{{ ds_add }}", "SMP301", "'ds_add' is known to Airflow only"),
         ("{{ macros.ds_add(ds, 1) }}", "SMP301", "call"),
-        ("{{ macros.uuid.uuid4() }}", "SMP301", "'macros' is known only to Airflow"),
-        ("{{ logical_date.strftime('%Y') }}", "SMP301", "'logical_date' is known only to Airflow"),
-        ("{{ var.value.bucket }}", "SMP301", "'var' is known only to Airflow"),
-        ("{{ conn.aws.host }}", "SMP301", "'conn' is known only to Airflow"),
-        ("{{ prev_ds }}", "SMP301", "'prev_ds' is known only to Airflow"),
-        ("{{ ti.try_number }}", "SMP301", "'ti' is known only to Airflow"),
+        ("{{ macros.uuid.uuid4() }}", "SMP301", "what is read of 'macros' has no counterpart"),
+        ("{{ logical_date.strftime('%Y') }}", "SMP301", "what is read of 'logical_date' has no counterpart"),
+        ("{{ var.value.bucket }}", "SMP301", "what is read of 'var' has no counterpart"),
+        ("{{ conn.aws.host }}", "SMP301", "what is read of 'conn' has no counterpart"),
+        ("{{ prev_ds }}", "SMP301", "'prev_ds' is known to Airflow only"),
+        ("{{ ti.try_number }}", "SMP301", "what is read of 'ti' has no counterpart"),
         ("{{ params.missing }}", "SMP302", "no param 'missing'"),
         ("{{ dag_run.conf.get('missing') }}", "SMP302", "no param 'missing'"),
         ("{{ dag_run.conf.get('name', 'other') }}", "SMP301", "'x' in one place and 'other' in another"),
