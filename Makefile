@@ -2,6 +2,8 @@
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.13 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
 PYTHON2 ?= $(firstword $(foreach name,python3.12 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $(name))))
 PYTEST_ARGS ?=
+FOLDERS := definition hooks triggers sensors operators translator local provider example_dags
+LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 
 .PHONY: help demo test test-airflow2 lint types docs benchmarks clean
 
@@ -27,26 +29,35 @@ help:
 	@.venv-airflow2/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/airflow2.txt --editable '.[test]' --config-settings editable_mode=strict
 	@touch $@
 
-demo: .venv/ready
+# An editable installation links the files that were there; a new or removed file changes its folder.
+.venv/linked: .venv/ready $(FOLDERS)
+	@[ .venv/ready -nt .venv/linked ] || .venv/bin/python $(LINK)
+	@touch $@
+
+.venv-airflow2/linked: .venv-airflow2/ready $(FOLDERS)
+	@[ .venv-airflow2/ready -nt .venv-airflow2/linked ] || .venv-airflow2/bin/python $(LINK)
+	@touch $@
+
+demo: .venv/linked
 	@.venv/bin/python -m sagemaker_provider.local.demo
 
-test: .venv/ready
+test: .venv/linked
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
-test-airflow2: .venv-airflow2/ready
+test-airflow2: .venv-airflow2/linked
 	@.venv-airflow2/bin/python -m pytest $(PYTEST_ARGS)
 
-lint: .venv/ready
+lint: .venv/linked
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 
-types: .venv/ready
+types: .venv/linked
 	@.venv/bin/mypy
 
-docs: .venv/ready
+docs: .venv/linked
 	@.venv/bin/python docs/generate.py
 
-benchmarks: .venv/ready
+benchmarks: .venv/linked
 	@.venv/bin/python benchmarks/conversion.py
 	@.venv/bin/python benchmarks/imports.py
 
