@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from airflow.providers.amazon.aws.operators.sagemaker import SageMakerModelOperator, SageMakerTrainingOperator
 from airflow.providers.amazon.aws.sensors.sagemaker import SageMakerTrainingSensor
-from airflow.providers.standard.operators.empty import EmptyOperator
-from dag_makers import ROLE, choice, codes, make_dag, step, steps_of
+from dag_makers import ROLE, EmptyOperator, choice, codes, make_dag, step, steps_of
 
 from sagemaker_provider.operators import Join, SageMakerLambdaStepOperator, SageMakerRegisterModelStepOperator
 from sagemaker_provider.translator import convert
