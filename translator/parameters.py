@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from sagemaker_provider.definition import limits
@@ -20,6 +21,7 @@ _HARMLESS = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def looks_secret(name: str) -> bool:
     """Whether Airflow masks values of this name in its user interface and logs; the tokens of text are no secrets."""
     try:
