@@ -304,6 +304,12 @@ class _Compiler:
                 if step.type == "Condition":
                     arguments = {"Conditions": conditions(arguments["Conditions"])}
                 self.rewritten[copy] = replace(step, arguments=arguments, members=members)
+                for read in sorted(values.reads):
+                    if not getattr(self.dag.task_dict[read], "do_xcom_push", True):
+                        reason = (
+                            f"{read!r} has do_xcom_push=False, so Airflow finds nothing; the pipeline reads its step"
+                        )
+                        self.findings.append(finding("SMP609", reason, task=task))
                 self.data[copy] = values.reads
                 self.findings += [
                     *values.findings,

@@ -147,6 +147,10 @@ class Values:
                 return self._file_of(self._only_upstream(folders, value), name, text)
             if makers and _composed(name):
                 raise self._changing(value, makers[0])
+            if makers and name in text.split("/"):
+                self._note(
+                    "SMP602", f"{value!r} has the name that the task {makers[0]!r} gives; here it stays as it is"
+                )
         return templates.translate(value, self.lookups)
 
     def _others(self, tasks: tuple[str, ...]) -> list[str]:

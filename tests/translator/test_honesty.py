@@ -166,3 +166,19 @@ def test_a_lifted_condition_whose_outcome_is_read_keeps_its_name() -> None:
     conversion = convert(dag)
     assert conversion.definition is not None, conversion.findings
     assert {"i", "i-else"} <= set(steps_of(conversion))
+
+
+def test_reading_a_task_that_pushes_no_xcom_is_told() -> None:
+    with make_dag() as dag:
+        silent = SameTraining(task_id="t", config=TRAINING, do_xcom_push=False)
+        silent >> step("reader", config={"value": "{{ ti.xcom_pull('t')['Training']['TrainingJobArn'] }}"})
+    found = [item.message for item in convert(dag).findings if item.code == "SMP609"]
+    assert found == ["'t' has do_xcom_push=False, so Airflow finds nothing; the pipeline reads its step"]
+
+
+def test_a_literal_job_name_inside_a_path_is_told() -> None:
+    with make_dag() as dag:
+        SameTraining(task_id="t", config=TRAINING) >> step("reader", config={"value": "s3://other/train/x"})
+    conversion = convert(dag)
+    assert steps_of(conversion)["reader"]["Arguments"]["value"] == "s3://other/train/x"
+    assert "SMP602" in codes(conversion, task="reader")
