@@ -131,6 +131,12 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
             note("SMP616", f"{name}={value!r}", name)
     if (limit := getattr(task, "max_ingestion_time", None)) not in (None, 36_000):  # the default of endpoints
         note("SMP610", f"max_ingestion_time={limit} s: a pipeline waits as long as the job runs", "max_ingestion_time")
+    if getattr(task, "is_teardown", False) and not getattr(task, "on_failure_fail_dagrun", False):
+        note(
+            "SMP612",
+            "a failing teardown leaves a DAG run successful; a failing step fails the execution",
+            "is_teardown",
+        )
     if getattr(task, "action_if_job_exists", None) == "fail":
         note("SMP609", "action_if_job_exists='fail': the service makes a new name for each job", "action_if_job_exists")
     if getattr(task, "wait_for_completion", True) is False:
