@@ -2,15 +2,16 @@
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.13 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
 PYTHON2 ?= $(firstword $(foreach name,python3.12 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $(name))))
 PYTEST_ARGS ?=
-FOLDERS := definition hooks triggers sensors operators translator local provider example_dags
+FOLDERS := definition hooks triggers sensors operators translator local provider example_dags example_dags/diabetes
 LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 
-.PHONY: help demo test test-airflow2 lint types docs benchmarks clean
+.PHONY: help demo test test-airflow2 test-clients lint types docs benchmarks clean
 
 help:
 	@echo 'make demo           convert an example DAG and run it step by step on a local AWS endpoint'
 	@echo 'make test           run the tests on Airflow 3'
 	@echo 'make test-airflow2  run the tests on Airflow 2.11'
+	@echo 'make test-clients   run the SageMaker SDK (2 and 3) and the AWS CLI on the local SageMaker'
 	@echo 'make lint types     check the style and the types'
 	@echo 'make docs           write the generated reference pages'
 	@echo 'make benchmarks     measure conversion and import times'
@@ -27,6 +28,13 @@ help:
 	@echo 'Installing into .venv-airflow2, once ...'
 	@$(PYTHON2) -m venv .venv-airflow2
 	@.venv-airflow2/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/airflow2.txt --editable '.[test]' --config-settings editable_mode=strict
+	@touch $@
+
+.venv-clients-%/ready: tests/clients/requirements-%.txt
+	@test -n "$(PYTHON2)" || { echo 'Python 3.10 to 3.12 is needed for the SageMaker SDK; set PYTHON2=...'; exit 1; }
+	@echo 'Installing into $(@D), once ...'
+	@$(PYTHON2) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 # An editable installation links the files that were there; a new or removed file changes its folder.
@@ -47,6 +55,11 @@ test: .venv/linked
 test-airflow2: .venv-airflow2/linked
 	@.venv-airflow2/bin/python -m pytest $(PYTEST_ARGS)
 
+# Not python -m pytest: with this folder on the path, pytest finds the plug-in of this package, which the clients do not have.
+test-clients: .venv/linked .venv-clients-v2/ready .venv-clients-v3/ready
+	@.venv-clients-v2/bin/pytest $(PYTEST_ARGS) tests/clients/aws_cli.py tests/clients/sdk_v2.py
+	@.venv-clients-v3/bin/pytest $(PYTEST_ARGS) tests/clients/sdk_v3.py
+
 lint: .venv/linked
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -60,6 +73,7 @@ docs: .venv/linked
 benchmarks: .venv/linked
 	@.venv/bin/python benchmarks/conversion.py
 	@.venv/bin/python benchmarks/imports.py
+	@.venv/bin/python benchmarks/local_sagemaker.py
 
 clean:
-	@rm -rf .venv .venv-airflow2 .demo build *.egg-info
+	@rm -rf .venv .venv-airflow2 .venv-clients-* .demo build *.egg-info

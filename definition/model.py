@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
@@ -127,6 +128,13 @@ class RetryPolicy:
         return _write(self)
 
 
+_DURATION = re.compile(
+    r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.IGNORECASE
+)
+_DAY: Final = 86_400
+_UNITS: Final = (365 * _DAY, 30 * _DAY, 7 * _DAY, _DAY, 3600, 60, 1)
+
+
 @dataclass(frozen=True)
 class CacheConfig:
     """Reuse of an earlier successful run of the step.
@@ -137,6 +145,19 @@ class CacheConfig:
 
     enabled: bool
     expire_after: str | None = None
+
+    def seconds(self) -> float:
+        """How old the earlier run may be, in seconds; a month has 30 days and a year 365. The ``P`` may be missing.
+
+        :raises ValueError: ``expire_after`` is no duration.
+        """
+        after = self.expire_after
+        if after is None:
+            return math.inf
+        match = isinstance(after, str) and (_DURATION.fullmatch(after) or _DURATION.fullmatch(f"P{after}"))
+        if not match:
+            raise ValueError(f"ExpireAfter {after!r} is not an ISO 8601 duration such as P30D")
+        return float(sum(int(count or 0) * unit for count, unit in zip(match.groups(), _UNITS)))
 
     def to_json(self) -> dict[str, Any]:
         """The setting as the definition language writes it."""

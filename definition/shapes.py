@@ -165,6 +165,7 @@ def _scalar_mismatches(value: Any, shape: Any, place: str) -> Iterator[Mismatch]
         "float": (int, float),
         "double": (int, float),
         "boolean": (bool,),
+        "timestamp": (str, int, float),
     }
     wanted = accepted.get(kind, (str,))
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):

@@ -79,6 +79,7 @@ class StepType:
     :param required_keys: keys the step needs beside ``Name``, ``Type`` and ``Arguments``.
     :param optional_keys: further keys it may have beside the common ones.
     :param cacheable: ``documented``, ``sdk`` (accepted by the AWS SDK, effect not documented) or ``no``.
+    :param cache_members: keys of the step and paths in ``Arguments`` that an earlier run must agree in to be reused.
     :param retry: exception types that its retry policies may name.
     :param retry_documented: whether the Developer Guide lists the type as retryable.
     :param retry_ignored: exception types that the service accepts and ignores for this type.
@@ -96,6 +97,7 @@ class StepType:
     required_keys: tuple[str, ...] = ()
     optional_keys: tuple[str, ...] = ()
     cacheable: str = "no"
+    cache_members: tuple[str, ...] = ()
     retry: tuple[str, ...] = ()
     retry_documented: bool = False
     retry_ignored: tuple[str, ...] = ()
@@ -214,6 +216,14 @@ _CHECK_KEYS: Final = (
     "RegisterNewBaseline",
     "SuppliedBaselineConstraints",
 )
+_CHECK_MEMBERS: Final = (
+    "AppSpecification",
+    "Environment",
+    "ProcessingInputs",
+    "SkipCheck",
+    "RegisterNewBaseline",
+    "ModelPackageGroupName",
+)
 _CONSTRAINTS: Final = {"CalculatedBaselineConstraints": "String", "BaselineUsedForDriftCheckConstraints": "String"}
 _STATISTICS: Final = {"CalculatedBaselineStatistics": "String", "BaselineUsedForDriftCheckStatistics": "String"}
 _COUNTS: Final = ("InputItemCount", "TotalStepCount", "SucceededStepCount", "FailedStepCount", "StoppedStepCount")
@@ -229,6 +239,11 @@ _ROWS: Final = (
         properties=("sagemaker", "DescribeProcessingJobResponse"),
         optional_keys=("PropertyFiles",),
         cacheable="documented",
+        cache_members=(
+            "AppSpecification",
+            "Environment",
+            "ProcessingInputs",
+        ),
         retry=JOB_RETRIES,
         retry_documented=True,
     ),
@@ -241,6 +256,15 @@ _ROWS: Final = (
         removed=("ExperimentConfig.ExperimentName", "ExperimentConfig.TrialName", "HyperParameters.sagemaker_job_name"),
         properties=("sagemaker", "DescribeTrainingJobResponse"),
         cacheable="documented",
+        cache_members=(
+            "AlgorithmSpecification",
+            "CheckpointConfig",
+            "DebugHookConfig",
+            "DebugRuleConfigurations",
+            "Environment",
+            "HyperParameters",
+            "InputDataConfig",
+        ),
         retry=JOB_RETRIES,
         retry_documented=True,
     ),
@@ -253,6 +277,15 @@ _ROWS: Final = (
         properties=("sagemaker", "DescribeHyperParameterTuningJobResponse"),
         extra_properties={"TrainingJobSummaries": "HyperParameterTrainingJobSummaries"},
         cacheable="documented",
+        cache_members=(
+            "HyperParameterTuningJobConfig",
+            "TrainingJobDefinition.AlgorithmSpecification",
+            "TrainingJobDefinition.HyperParameterRanges",
+            "TrainingJobDefinition.InputDataConfig",
+            "TrainingJobDefinition.StaticHyperParameters",
+            "TrainingJobDefinition.TuningObjective",
+            "TrainingJobDefinitions",
+        ),
         retry=JOB_RETRIES,
         retry_documented=True,
         retry_ignored=("SageMaker.JOB_INTERNAL_ERROR",),
@@ -270,6 +303,15 @@ _ROWS: Final = (
             "BestCandidateProperties.ExplainabilityJsonReportPath": "String",
         },
         cacheable="documented",
+        cache_members=(
+            "AutoMLJobConfig.CompletionCriteria",
+            "AutoMLJobConfig.CandidateGenerationConfig",
+            "AutoMLJobConfig.DataSplitConfig",
+            "AutoMLJobConfig.Mode",
+            "AutoMLJobObjective",
+            "InputDataConfig",
+            "ProblemType",
+        ),
         retry=JOB_RETRIES,
         retry_documented=True,
         retry_ignored=("SageMaker.JOB_INTERNAL_ERROR",),
@@ -283,6 +325,12 @@ _ROWS: Final = (
         removed=("ExperimentConfig.ExperimentName", "ExperimentConfig.TrialName"),
         properties=("sagemaker", "DescribeTransformJobResponse"),
         cacheable="documented",
+        cache_members=(
+            "DataProcessing",
+            "Environment",
+            "ModelName",
+            "TransformInput",
+        ),
         retry=JOB_RETRIES,
         retry_documented=True,
     ),
@@ -393,6 +441,7 @@ _ROWS: Final = (
         required_keys=("CheckType",),
         optional_keys=(*_CHECK_KEYS, "SuppliedBaselineStatistics"),
         cacheable="documented",
+        cache_members=(*_CHECK_MEMBERS, "SuppliedBaselineConstraints", "SuppliedBaselineStatistics"),
     ),
     StepType(
         "ClarifyCheck",
@@ -404,6 +453,7 @@ _ROWS: Final = (
         required_keys=("CheckType",),
         optional_keys=(*_CHECK_KEYS, "ModelName"),
         cacheable="documented",
+        cache_members=(*_CHECK_MEMBERS, "SuppliedBaselineConstraints"),
     ),
     StepType(
         "Lambda",
@@ -446,6 +496,10 @@ _ROWS: Final = (
         properties=("emr", "Step"),
         extra_properties={"ClusterId": "String"},
         cacheable="documented",
+        cache_members=(
+            "ClusterId",
+            "StepConfig",
+        ),
         retry=SERVICE_RETRIES,
     ),
     StepType(

@@ -41,7 +41,6 @@ TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 }
 """Python types of the literals of a parameter type; a boolean is no number."""
 
-_DURATION = re.compile(r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?", re.IGNORECASE)
 _MISMATCH_CODES: Final = {
     "unknown": "SMP521",
     "missing": "SMP522",
@@ -410,11 +409,10 @@ class _Validation:
         if not isinstance(config, CacheConfig) or not isinstance(config.enabled, bool):
             yield finding("SMP562", "has Enabled, true or false, and perhaps ExpireAfter", place=place)
             return
-        after = config.expire_after
-        if after is not None and not (
-            isinstance(after, str) and (_DURATION.fullmatch(after) or _DURATION.fullmatch(f"P{after}"))
-        ):
-            yield finding("SMP562", f"ExpireAfter {after!r} is not an ISO 8601 duration such as P30D", place=place)
+        try:
+            config.seconds()
+        except ValueError as error:
+            yield finding("SMP562", str(error), place=place)
         if config.enabled and row.cacheable == "sdk":
             yield finding("SMP618", f"caching of {row.name} steps is not documented", place=place)
 

@@ -19,12 +19,14 @@ class TaskResult:
     :param state: Airflow's state: ``success``, ``failed``, ``skipped``, ``upstream_failed``...
     :param seconds: from start to end.
     :param xcom: the return value, if there is one.
+    :param run_id: the DAG run.
     """
 
     task_id: str
     state: str
     seconds: float
     xcom: Any
+    run_id: str = ""
 
 
 def airflow_settings(home: Path) -> dict[str, str]:
@@ -69,7 +71,8 @@ def results(dag_run: Any) -> list[TaskResult]:
     for ti in sorted(dag_run.get_task_instances(), key=lambda ti: (ti.start_date is None, ti.start_date, ti.task_id)):
         seconds = (ti.end_date - ti.start_date).total_seconds() if ti.start_date and ti.end_date else 0.0
         value = ti.xcom_pull(task_ids=ti.task_id)
-        found.append(TaskResult(ti.task_id, str(getattr(ti.state, "value", ti.state)), seconds, value))
+        state = str(getattr(ti.state, "value", ti.state))
+        found.append(TaskResult(ti.task_id, state, seconds, value, ti.run_id))
     return found
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from sagemaker_provider.local.journal import Journal
 
 Application: TypeAlias = "Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]"
 
 LOOPBACK: Final = "127.0.0.1"
+_log = logging.getLogger(__name__)
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]*/(?P<service>[^/]+)/")
 
 
@@ -21,31 +30,61 @@ class LocalEndpoint:
     Clients find it by the variables of :attr:`environment`, without any patch.
 
     :param port: TCP port; 0 for a free one.
+    :param pages: applications by path, for what is not AWS.
+    :param journal: keeps what clients change in moto's services; they are asked for it again at the start.
     :param services: applications that answer for a service instead of moto, by the name in the request's signature. Each
         is called with the WSGI environment, the start function and moto's application.
     """
 
-    def __init__(self, port: int = 0, services: Mapping[str, Callable[..., Iterable[bytes]]] | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        services: Mapping[str, Callable[..., Iterable[bytes]]] | None = None,
+        pages: Mapping[str, Application] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
         from moto.core.config import default_user_config
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # one line a request helps nobody
         default_user_config["lambda"]["use_docker"] = False
-        self._moto: Application = DomainDispatcherApplication(create_backend_app)
-        self._services = dict(services or {})
-        self._server = make_server(LOOPBACK, port, self._dispatch, threaded=True)
+        self._moto: Application = DomainDispatcherApplication(partial(_backend, create_backend_app))
+        self._services, self._pages, self._journal = dict(services or {}), dict(pages or {}), journal
+        self._socket = _listening(port)  # werkzeug itself would end the process when the port is taken
+        self._port: int = self._socket.getsockname()[1]
+        self._server = make_server(LOOPBACK, port, self._dispatch, threaded=True, fd=self._socket.fileno())
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws-endpoint", daemon=True)
 
     def _dispatch(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if page := self._pages.get(environ["PATH_INFO"]):
+            return page(environ, start)
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-        service = self._services.get(scope["service"]) if scope else None
-        return service(environ, start, self._moto) if service else self._moto(environ, start)
+        name = scope["service"] if scope else ""
+        moto = self._moto if self._journal is None else partial(self._journaled, name)
+        service = self._services.get(name)
+        return service(environ, start, moto) if service else moto(environ, start)
+
+    def _journaled(self, service: str, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        """Moto's answer; what it changed is kept."""
+        assert self._journal is not None
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return self._moto(environ, start)
+        if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+            body = environ["wsgi.input"].read()
+            environ["CONTENT_LENGTH"] = str(len(body))
+            del environ["HTTP_TRANSFER_ENCODING"]
+        else:
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        if not self._journal.wants(environ, service):
+            return self._moto(environ, start)
+        return self._journal.carry_out(self._moto, environ, start)
 
     @property
     def url(self) -> str:
         """Where the endpoint is, such as ``http://127.0.0.1:43210``."""
-        return f"http://{LOOPBACK}:{self._server.server_port}"
+        return f"http://{LOOPBACK}:{self._port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -62,6 +101,8 @@ class LocalEndpoint:
         }
 
     def __enter__(self) -> LocalEndpoint:
+        if self._journal is not None:
+            self._journal.replay(self._moto)
         self._thread.start()
         return self
 
@@ -71,3 +112,42 @@ class LocalEndpoint:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._socket.close()
+
+
+def _backend(create: Callable[[str], Any], service: str) -> Any:
+    """A service of moto, which answers in the service's form when it lacks an operation."""
+    app = create(service)
+    app.register_error_handler(NotImplementedError, _not_implemented)
+    return app
+
+
+def _not_implemented(error: NotImplementedError) -> tuple[str, int, dict[str, str]]:
+    from flask import request
+
+    text = f"moto, which answers for this service on the local endpoint, says: {error or 'not implemented'}"
+    _log.warning("%s", text)
+    code = "NotImplementedException"
+    if "json" in request.headers.get("Content-Type", "") or "X-Amz-Target" in request.headers:
+        return json.dumps({"__type": code, "message": text}), 501, {"Content-Type": "application/x-amz-json-1.1"}
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(text)}</Message></Error></ErrorResponse>"
+    return body, 501, {"Content-Type": "text/xml"}
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on loopback.
+
+    :raises OSError: the port is taken or none.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise OSError(f"port {port} on {LOOPBACK}: {error.strerror}") from None
+    except OverflowError:
+        listener.close()
+        raise OSError(f"port {port}: ports are 0 to 65535") from None
+    return listener

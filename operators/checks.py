@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from sagemaker_provider.definition.checks import (
+    BASELINES,
+    FILES,
+    VIOLATIONS,
+    BaselineError,
+    approved_packages_request,
+    check_properties,
+    need_baselines,
+    registered_baselines,
+    violations_text,
+)
 from sagemaker_provider.operators.base import SageMakerStepOperator
 from sagemaker_provider.operators.references import read_json
-
-VIOLATIONS = "constraint_violations.json"
 
 
 class _CheckOperator(SageMakerStepOperator):
@@ -24,12 +33,6 @@ class _CheckOperator(SageMakerStepOperator):
     :param model_package_group_name: group whose latest approved package has the existing baseline.
     :param supplied_baseline_constraints: S3 URI of the existing baseline's constraints, instead of that of the group.
     """
-
-    check_types: ClassVar[tuple[str, ...]]
-    baselines: ClassVar[dict[str, dict[str, tuple[str, ...]]]]
-    """Check type -> kind of baseline -> path in ``DriftCheckBaselines`` of a model package."""
-    files: ClassVar[dict[str, str]]
-    """Kind of baseline -> file that the job writes."""
 
     template_fields: Sequence[str] = (
         "config",
@@ -54,8 +57,9 @@ class _CheckOperator(SageMakerStepOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if check_type not in self.check_types:
-            raise ValueError(f"{self.task_id}: check_type is one of {', '.join(self.check_types)}, not {check_type!r}")
+        if check_type not in BASELINES[self.step_type]:
+            allowed = ", ".join(BASELINES[self.step_type])
+            raise ValueError(f"{self.task_id}: check_type is one of {allowed}, not {check_type!r}")
         self.check_type = check_type
         self.skip_check = skip_check
         self.fail_on_violation = fail_on_violation
@@ -89,24 +93,17 @@ class _CheckOperator(SageMakerStepOperator):
         :return: the properties of a check step in a pipeline, beside the Describe response of the job.
         """
         output = description["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"].rstrip("/")
-        calculated = {kind: f"{output}/{file}" for kind, file in self.files.items()}
-        used = calculated if _flag(self.register_new_baseline) else self.existing_baselines()
-        report = None if _flag(self.skip_check) else self.violations(f"{output}/{VIOLATIONS}")
-        if report and report["violations"]:
-            shown = "; ".join(
-                f"{item.get('feature_name', item.get('metric_name', ''))}: {item.get('description', '')}"
-                for item in report["violations"][:5]
-            )
-            text = f"{len(report['violations'])} violation(s) in {output}/{VIOLATIONS}: {shown}"
-            if _flag(self.fail_on_violation):
-                raise AirflowException(f"{self.task_id}: {text}")
-            self.log.warning("%s", text)
-        return {
-            **description,
-            **{f"CalculatedBaseline{kind}": uri for kind, uri in calculated.items()},
-            **{f"BaselineUsedForDriftCheck{kind}": uri for kind, uri in used.items() if uri},
-            **({"ViolationReport": f"{output}/{VIOLATIONS}"} if report else {}),
-        }
+        register = _flag(self.register_new_baseline)
+        properties = check_properties(
+            self.step_type, output, {} if register else self.existing_baselines(), register=register
+        )
+        if not _flag(self.skip_check):
+            properties["ViolationReport"] = f"{output}/{VIOLATIONS}"
+            if text := violations_text(self.violations(properties["ViolationReport"]), properties["ViolationReport"]):
+                if _flag(self.fail_on_violation):
+                    raise AirflowException(f"{self.task_id}: {text}")
+                self.log.warning("%s", text)
+        return {**description, **properties}
 
     def existing_baselines(self) -> dict[str, Any]:
         """The existing baselines: those supplied, else those of the latest approved package of the group.
@@ -114,37 +111,24 @@ class _CheckOperator(SageMakerStepOperator):
         :raises AirflowException: one is needed and there is none.
         """
         found = {kind: uri for kind, uri in self.supplied().items() if uri}
-        if len(found) < len(self.files) and self.model_package_group_name:
+        if len(found) < len(FILES[self.step_type]) and self.model_package_group_name:
             found = {**self.registered_baselines(), **found}
-        missing = [kind for kind in self.files if kind not in found]
-        if missing and not (_flag(self.skip_check) and _flag(self.register_new_baseline)):
-            raise AirflowException(
-                f"{self.task_id}: no existing baseline ({', '.join(missing)}): supply it, or name a model package group with an "
-                "approved package that has DriftCheckBaselines; for a first run set skip_check and register_new_baseline"
+        try:
+            need_baselines(
+                self.step_type, found, skip=_flag(self.skip_check), register=_flag(self.register_new_baseline)
             )
+        except BaselineError as error:
+            raise AirflowException(f"{self.task_id}: {error}") from None
         return found
 
     def registered_baselines(self) -> dict[str, str]:
         """The baselines of the latest approved package of the group, by kind."""
-        request = {
-            "ModelPackageGroupName": self.model_package_group_name,
-            "ModelApprovalStatus": "Approved",
-            "SortBy": "CreationTime",
-            "SortOrder": "Descending",
-            "MaxResults": 1,
-        }
+        request = approved_packages_request(self.model_package_group_name)
         packages = self.hook.call("ListModelPackages", request)["ModelPackageSummaryList"]
         if not packages:
             return {}
         package = self.hook.call("DescribeModelPackage", {"ModelPackageName": packages[0]["ModelPackageArn"]})
-        found = {}
-        for kind, path in self.baselines[self.check_type].items():
-            value: Any = package.get("DriftCheckBaselines") or {}
-            for member in path:
-                value = (value or {}).get(member)
-            if value:
-                found[kind] = value["S3Uri"]
-        return found
+        return registered_baselines(self.step_type, self.check_type, package)
 
     def violations(self, uri: str) -> dict[str, Any]:
         """The violations that the job has written; none when there is no such file."""
@@ -167,15 +151,6 @@ class SageMakerQualityCheckStepOperator(_CheckOperator):
     """
 
     step_type = "QualityCheck"
-    check_types = ("DATA_QUALITY", "MODEL_QUALITY")
-    files = {"Constraints": "constraints.json", "Statistics": "statistics.json"}
-    baselines = {
-        "DATA_QUALITY": {
-            "Constraints": ("ModelDataQuality", "Constraints"),
-            "Statistics": ("ModelDataQuality", "Statistics"),
-        },
-        "MODEL_QUALITY": {"Constraints": ("ModelQuality", "Constraints"), "Statistics": ("ModelQuality", "Statistics")},
-    }
     template_fields = (*_CheckOperator.template_fields, "supplied_baseline_statistics")
 
     def __init__(self, *, supplied_baseline_statistics: Any = None, **kwargs: Any) -> None:
@@ -195,13 +170,6 @@ class SageMakerClarifyCheckStepOperator(_CheckOperator):
     """
 
     step_type = "ClarifyCheck"
-    check_types = ("DATA_BIAS", "MODEL_BIAS", "MODEL_EXPLAINABILITY")
-    files = {"Constraints": "analysis.json"}
-    baselines = {
-        "DATA_BIAS": {"Constraints": ("Bias", "PreTrainingConstraints")},
-        "MODEL_BIAS": {"Constraints": ("Bias", "PostTrainingConstraints")},
-        "MODEL_EXPLAINABILITY": {"Constraints": ("Explainability", "Constraints")},
-    }
     template_fields = (*_CheckOperator.template_fields, "model_name")
 
     def __init__(self, *, model_name: Any = None, **kwargs: Any) -> None:

@@ -10,15 +10,9 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.model import OutputParameter
+from sagemaker_provider.definition.outputs import OutputError, typed_outputs
 from sagemaker_provider.operators.base import SageMakerStepOperator, check_event
 from sagemaker_provider.operators.names import digest
-
-_READERS: dict[str, Any] = {
-    "String": str,
-    "Integer": int,
-    "Float": float,
-    "Boolean": {"true": True, "false": False}.__getitem__,
-}
 
 
 class _OutputsOperator(SageMakerStepOperator):
@@ -50,26 +44,10 @@ class _OutputsOperator(SageMakerStepOperator):
 
         :raises AirflowException: an output is missing, nested, too long or not of its type; all at once.
         """
-        problems, typed = [], {}
-        for output in self.outputs:
-            if output.name not in values:
-                problems.append(f"{output.name!r} is missing")
-                continue
-            value = values[output.name]
-            text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-            if isinstance(value, (dict, list)) or value is None:
-                problems.append(f"{output.name!r} is not a single value")
-            elif len(text) > limits.OUTPUT_PARAMETER_VALUE:
-                problems.append(
-                    f"{output.name!r} has {len(text)} characters, allowed are {limits.OUTPUT_PARAMETER_VALUE}"
-                )
-            else:
-                try:
-                    typed[output.name] = _READERS[output.type](text.lower() if output.type == "Boolean" else text)
-                except (ValueError, KeyError):
-                    problems.append(f"{output.name!r} is {value!r}, declared as {output.type}")
-        if problems:
-            raise AirflowException(f"{self.task_id}: outputs of {source}: {'; '.join(problems)}")
+        try:
+            typed = typed_outputs(self.outputs, values)
+        except OutputError as error:
+            raise AirflowException(f"{self.task_id}: outputs of {source}: {error}") from None
         return {"OutputParameters": typed}
 
 

@@ -43,6 +43,34 @@ _FORMAT = _argument(
 )
 _STRICT = _argument("--strict", action="store_true", help="fail on differences too, not only on errors")
 
+_SWITCH: Final = {"action": "store_true"}
+LOCAL_SETTINGS: Final[dict[str, dict[str, Any]]] = {
+    "images": {
+        "choices": ("simulate", "refuse", "simulate-all"),
+        "help": "jobs whose image cannot run here: simulate them or refuse them; or simulate all (default: simulate)",
+    },
+    "isolation": {
+        "choices": ("auto", "namespace", "paths", "docker"),
+        "help": "how a job gets its /opt/ml: a mount namespace, rewritten paths, or Docker (default: auto)",
+    },
+    "python": {"metavar": "FILE", "help": "the Python that runs jobs and functions (default: this one)"},
+    "max_processes": {
+        "type": int,
+        "metavar": "N",
+        "help": "job processes at once (default: two for each core, at least 8)",
+    },
+    "simulated_seconds": {"type": float, "metavar": "N", "help": "how long simulated jobs take (default: 0)"},
+    "simulated_outputs": {"metavar": "DIR", "help": "DIR/<OutputName>/ holds what simulated Processing jobs write"},
+    "retry_scale": {"type": float, "metavar": "N", "help": "factor for the waits of retry policies (default: 1)"},
+    "nested_conditions": {**_SWITCH, "help": "accept conditions in branches"},
+    "condition_dependencies": {**_SWITCH, "help": "accept conditions in DependsOn"},
+    "any_after_skipped": {**_SWITCH, "help": "let run conditions be met by steps that never start"},
+    "start_after_failure": {**_SWITCH, "help": "start independent steps after one has failed"},
+    "create_model_package_groups": {**_SWITCH, "help": "let RegisterModel steps make missing groups"},
+    "convert_types": {**_SWITCH, "help": "turn numbers into text, and text into numbers, where arguments want it"},
+}
+"""Options of ``local``: member of ``sagemaker_provider.local.settings.LocalSettings`` -> options of ``argparse``."""
+
 COMMANDS: Final = (
     Command(
         "convert",
@@ -73,6 +101,20 @@ COMMANDS: Final = (
         "Check a pipeline definition, whoever made it",
         "validate",
         (_argument("path", metavar="FILE.json", nargs="+", help="definition"), _FORMAT, _STRICT),
+    ),
+    Command(
+        "local",
+        "Run a local SageMaker: an AWS endpoint on this machine where jobs and pipelines really run",
+        "local",
+        (
+            _argument("--port", type=int, default=4580, help="TCP port; 0 for a free one (default: 4580)"),
+            _argument("--data", metavar="DIR", help="keep the state in this folder (default: in memory)"),
+            _argument("--faults", metavar="FILE.json", help="faults to begin with"),
+            *(
+                _argument(f"--{name.replace('_', '-')}", dest=name, **options)
+                for name, options in LOCAL_SETTINGS.items()
+            ),
+        ),
     ),
 )
 

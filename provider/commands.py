@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
+import signal
 import tempfile
+import threading
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -146,3 +150,50 @@ def _write(target: Path, text: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def local(args: Namespace) -> int:
+    """``local``: serve until interrupted."""
+    from sagemaker_provider.cli import LOCAL_SETTINGS
+
+    try:
+        import moto.moto_server.werkzeug_app  # noqa: F401 - it brings flask and werkzeug
+
+        from sagemaker_provider.local.faults import from_json as faults_from_json
+        from sagemaker_provider.local.service import LocalSettings, local_sagemaker
+    except ModuleNotFoundError as error:
+        return _usage(f"{error.name} is not installed: pip install 'airflow-provider-sagemaker-pipelines[local]'")
+    given = {
+        name: getattr(args, name) for name in ("data", *LOCAL_SETTINGS) if getattr(args, name) not in (None, False)
+    }
+    settings: dict[str, Any] = {
+        name: Path(value) if name in ("data", "simulated_outputs") else value for name, value in given.items()
+    }
+    faults: list[Any] = []
+    if args.faults:
+        try:
+            faults = faults_from_json(json.loads(Path(args.faults).read_text(encoding="utf-8")))
+        except OSError as error:
+            return _usage(f"{args.faults}: cannot be read: {error.strerror}")
+        except ValueError as error:
+            return _usage(f"{args.faults}: {error}")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # nothing here is to reach an account
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    logging.getLogger("sagemaker_provider").setLevel(logging.INFO)
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(local_sagemaker(LocalSettings(**settings), args.port))
+        except (OSError, OverflowError, ValueError) as error:
+            return _usage(str(error))
+        for fault in faults:
+            server.faults.add(fault)
+        print("# Local SageMaker; no AWS account is used. In the shell of the client:")
+        for name, value in server.environment.items():
+            print(f"export {name}={value}")
+        print("unset AWS_PROFILE AWS_SESSION_TOKEN", flush=True)
+        stop.wait()
+    return DONE

@@ -111,7 +111,7 @@ def build(dag_id: str, deferrable: bool) -> DAG:
         register = SageMakerRegisterModelStepOperator(
             task_id="register",
             config={
-                "ModelPackageGroupName": f"{dag_id}-group",
+                "ModelPackageGroupName": f"{dag_id}-group".replace("_", "-"),
                 "ModelApprovalStatus": "{{ params.approval }}",
                 "InferenceSpecification": {
                     "Containers": [{"Image": IMAGE, "ModelDataUrl": model_data}, {"Image": IMAGE}],

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
 from sagemaker_provider.local.endpoint import LocalEndpoint
 
 
@@ -23,3 +27,28 @@ def test_the_environment_has_no_real_credentials() -> None:
         environment = endpoint.environment
     assert environment["AWS_ENDPOINT_URL"] == endpoint.url
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == environment["AWS_CONFIG_FILE"] == "/dev/null"
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "request_"),
+    [
+        (
+            "iam",
+            "get_context_keys_for_principal_policy",
+            {"PolicySourceArn": "arn:aws:iam::123456789012:role/somebody"},
+        ),
+        ("logs", "describe_account_policies", {"policyType": "DATA_PROTECTION_POLICY"}),
+    ],
+)
+def test_what_moto_lacks_is_answered_in_the_services_form(service: str, call: str, request_: dict[str, str]) -> None:
+    with LocalEndpoint() as endpoint:
+        client = boto3.client(
+            service,
+            endpoint_url=endpoint.url,
+            region_name="us-west-2",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        with pytest.raises(ClientError, match=rf"NotImplementedException.*{call}") as error:
+            getattr(client, call)(**request_)
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -237,3 +240,59 @@ def test_validate_of_what_is_no_file(command: Commands, name: str) -> None:
     found = command("validate", name)
     assert (found.code, found.out) == (2, "")
     assert name in found.err
+
+
+# local
+
+
+@pytest.fixture
+def own_process_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the command changes in its process comes back: variables and signal handlers."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.setenv(name, os.environ[name])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--port", "70000"), ["port 70000: ports are 0 to 65535"]),
+        (("--faults", "none.json"), ["none.json: cannot be read: No such file"]),
+        (("--faults", "text.txt"), ["text.txt: "]),
+        (("--faults", "bad.json"), ["bad.json: ", "[0] ", "unknown preset 'nonsense'", "[1] ", "must be an object"]),
+        (("--data", "text.txt"), ["data is a folder, which text.txt is not"]),
+        (("--data", "broken"), ["sagemaker.sqlite cannot be used: file is not a database"]),
+        (
+            ("--simulated-outputs", "none", "--retry-scale", "-1"),
+            ["simulated_outputs is a folder", "retry_scale is at least 0"],
+        ),
+        (("--python", "none/python"), ["none/python"]),
+    ],
+)
+@pytest.mark.usefixtures("own_process_state")
+def test_a_local_sagemaker_that_cannot_start_says_why(
+    command: Commands, arguments: tuple[str, ...], parts: list[str]
+) -> None:
+    (command.folder / "text.txt").write_text("text")
+    (command.folder / "bad.json").write_text('[{"preset": "nonsense"}, 1]')
+    (command.folder / "broken").mkdir()
+    (command.folder / "broken" / "sagemaker.sqlite").write_text("no database, but long enough to be one" * 100)
+    outcome = command("local", "--port", "0", *arguments)
+    assert outcome.code == 2
+    assert all(part in outcome.err for part in parts), outcome.err
+    assert outcome.out == ""
+
+
+@pytest.mark.usefixtures("own_process_state")
+def test_a_port_or_a_folder_in_use_is_named(command: Commands) -> None:
+    from sagemaker_provider.local.service import LocalSettings, local_sagemaker
+
+    with local_sagemaker(LocalSettings(data=command.folder / "data")) as local:
+        port = local.url.rpartition(":")[2]
+        assert f"port {port} on 127.0.0.1: Address already in use" in command("local", "--port", port).err
+        outcome = command("local", "--port", "0", "--data", "data")
+        assert outcome.code == 2
+        assert "data is in use by another local SageMaker" in outcome.err
