@@ -109,7 +109,9 @@ class Executions:
             self._running.clear()
         for execution in running:
             execution.closed.set()
+            execution.stopping.set()
             execution.inbox.put(None)
+        self._local.store.wake()
 
 
 class Execution:
@@ -134,6 +136,11 @@ class Execution:
         record = self.local.store.get(self.region, "PipelineExecution", self.arn)
         assert record is not None, f"{self.arn} was removed while it ran"
         return record
+
+    @property
+    def stops(self) -> bool:
+        """Whether the execution is being stopped; not when only the server ends."""
+        return self.stopping.is_set() and not self.closed.is_set()
 
     def step_record(self, name: str) -> Record | None:
         """What the store holds of one of its steps."""
@@ -237,8 +244,9 @@ class Execution:
     def _may_start(self, node: Node) -> bool:
         if self.stopping.is_set():
             return False
-        if not (self.local.settings.start_after_failure or self._is_handler(node)) and self._unhandled_failures():
-            return False
+        if self._unhandled_failures() and not self.local.settings.start_after_failure:
+            if node.name not in self._handlers():
+                return False
         if node.loop and not self._loops[node.loop[0]].may_start(node):
             return False
         limit = self.record.get("ParallelismConfiguration", {}).get("MaxParallelExecutionSteps")
@@ -259,15 +267,24 @@ class Execution:
             if node.state in ("Failed", "Stopped") and node.name not in handled and not node.loop
         ]
 
-    def _is_handler(self, node: Node) -> bool:
-        """Whether a step runs because of a failure, or after one that does."""
-        for name, trigger in node.needs:
-            needed = self.nodes.get(name)
-            if needed and (
-                (trigger != "Completed" and needed.state in ("Failed", "Stopped")) or self._is_handler(needed)
-            ):
-                return True
-        return bool(node.branch and node.branch[0] in self.nodes and self._is_handler(self.nodes[node.branch[0]]))
+    def _handlers(self) -> set[str]:
+        """Steps that run because of a failure, or after one that does."""
+        found: set[str] = set()
+        grown = True
+        while grown:
+            grown = False
+            for node in self.nodes.values():
+                if node.name not in found and (self._handles(node) or self._before(node) & found):
+                    found.add(node.name)
+                    grown = True
+        return found
+
+    def _handles(self, node: Node) -> bool:
+        ended = {name: self.nodes[name].state for name, _ in node.needs if name in self.nodes}
+        return any(trigger != "Completed" and ended.get(name) in ("Failed", "Stopped") for name, trigger in node.needs)
+
+    def _before(self, node: Node) -> set[str]:
+        return {name for name, _ in node.needs} | ({node.branch[0]} if node.branch else set())
 
     def _start(self, node: Node) -> None:
         node.state = RUNNING

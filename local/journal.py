@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -12,9 +13,13 @@ from typing import Any, Final
 
 from sagemaker_provider.local.store import open_database
 
+_log = logging.getLogger(__name__)
 _READS: Final = re.compile(r"(Get|List|Describe|Head|Batch(Get|Describe)|Query|Scan|Receive|Filter|Test|Assume)")
 _SKIPPED: Final = {"sqs": ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")}
 """Messages have receipts that another server does not know; a queue is empty after a restart."""
+_SESSION: Final = "HTTP_X_AMZ_SECURITY_TOKEN"
+_SECRETS: Final = re.compile(r"(Credential=|Signature=)[^/,\s]+")
+_SHOWN: Final = ("REQUEST_METHOD", "PATH_INFO")
 _METHODS: Final = ("PUT", "POST", "DELETE", "PATCH")
 
 
@@ -26,7 +31,9 @@ class Journal:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
-        self._database = open_database(file, "CREATE TABLE IF NOT EXISTS requests (environ TEXT, body BLOB)")
+        self._database = open_database(
+            file, "CREATE TABLE IF NOT EXISTS requests (environ TEXT, body BLOB, upload TEXT)"
+        )
 
     def wants(self, environ: Mapping[str, Any], service: str) -> bool:
         """Whether a request may change something that should outlive the server."""
@@ -42,32 +49,54 @@ class Journal:
         self, application: Callable[..., Iterable[bytes]], environ: dict[str, Any], start: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Let moto answer, and keep the request if it succeeded, before the client hears of it."""
-        answer: list[Any] = []
-        parts = list(application(environ, lambda status, headers, *rest: answer.append((status, headers))))
-        status, headers = answer[-1]
+        kept = {name: value for name, value in environ.items() if isinstance(value, (str, int)) and name != _SESSION}
+        if authorization := environ.get("HTTP_AUTHORIZATION"):  # moto needs its scope; the key is not ours to keep
+            kept["HTTP_AUTHORIZATION"] = _SECRETS.sub(r"\1local", authorization)
+        body = environ["wsgi.input"].getvalue()
+        status, headers, parts = _ask(application, environ)
         if status.startswith("2"):
-            kept = {
-                key: value
-                for key, value in environ.items()
-                if isinstance(value, (str, int)) and key != "wsgi.url_scheme"
-            }
             with self._lock:
                 self._database.execute(
-                    "INSERT INTO requests VALUES (?, ?)", (json.dumps(kept), environ["wsgi.input"].getvalue())
+                    "INSERT INTO requests VALUES (?, ?, ?)", (json.dumps(kept), body, _upload(environ, parts))
                 )
         start(status, headers)
         return parts
 
-    def replay(self, application: Callable[..., Iterable[bytes]]) -> int:
-        """Ask moto again for everything; the number of requests."""
-        count = 0
-        for text, body in self._database.execute("SELECT environ, body FROM requests ORDER BY rowid"):
-            environ = {**json.loads(text), "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(body)}
-            environ["wsgi.errors"] = io.StringIO()
-            list(application(environ, lambda *answer: None))
-            count += 1
-        return count
+    def replay(self, application: Callable[..., Iterable[bytes]]) -> None:
+        """Ask moto again for everything. What it refuses now is logged and left out."""
+        uploads: dict[str, str] = {}
+        for text, body, upload in self._database.execute("SELECT environ, body, upload FROM requests ORDER BY rowid"):
+            environ = {**json.loads(text), "wsgi.input": io.BytesIO(body), "wsgi.errors": io.StringIO()}
+            for old, new in uploads.items():
+                environ["QUERY_STRING"] = environ["QUERY_STRING"].replace(old, new)
+            status, _, parts = _ask(application, environ)
+            if not status.startswith("2"):
+                answer = b"".join(parts)[:200].decode(errors="replace")
+                _log.warning("After the restart: %s %s: %s %s", *map(environ.get, _SHOWN), status, answer)
+            elif upload:
+                uploads[upload] = _upload(environ, parts) or upload
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _ask(
+    application: Callable[..., Iterable[bytes]], environ: dict[str, Any]
+) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+    """An application's answer: status, headers, body."""
+    answer: list[Any] = []
+    try:
+        parts = list(application(environ, lambda status, headers, *rest: answer.append((status, headers))))
+    except Exception as error:
+        _log.exception("moto failed in %s %s", *map(environ.get, _SHOWN))
+        return "500 Error", [("Content-Type", "text/plain")], [f"{type(error).__name__}: {error}".encode()]
+    return (*answer[-1], parts)
+
+
+def _upload(environ: Mapping[str, Any], parts: list[bytes]) -> str | None:
+    """The id that S3 has made up for a multipart upload, when the request began one."""
+    if environ.get("QUERY_STRING", "").partition("=")[0] != "uploads":
+        return None
+    found = re.search(rb"<UploadId>(.*?)</UploadId>", b"".join(parts))
+    return found[1].decode() if found else None

@@ -173,7 +173,7 @@ def carry_out(execution: Execution, node: Node) -> None:
             end(execution, node, "Stopped")
             return
         except StepFailedError as error:
-            wait = None if execution.stopping.is_set() else _next_wait(node, error, tried, time.monotonic() - started)
+            wait = None if execution.stops else _next_wait(node, error, tried, time.monotonic() - started)
             if wait is None:
                 extra = {"Metadata": {"Fail": {"ErrorMessage": str(error)}}} if node.step.type == "Fail" else {}
                 timed_out = {"_timed_out": True} if error.cause == "timeout" else {}
@@ -221,7 +221,9 @@ def _token() -> str:
 
 
 def end(execution: Execution, node: Node, status: str, **members: Any) -> None:
-    """Record how a step ended."""
+    """Record how a step ended; not when the server ends, so that the next one goes on with it."""
+    if execution.closed.is_set():
+        return
     if execution.step_record(node.name) is None:
         _begin(execution, node)
     execution.local.store.change(
@@ -458,7 +460,7 @@ def _create(task: Task, resource: Resource, request: dict[str, Any]) -> dict[str
     answer = {**request, **task.call(resource.create, request)}
     identifiers = {member: answer[path] for member, path in resource.identifiers.items()}
     task.record(_resource=identifiers, Metadata=_metadata(task, answer))
-    if task.execution.stopping.is_set():
+    if task.execution.stops:
         _stop_resource(task, identifiers)
     return identifiers
 
@@ -667,7 +669,7 @@ def _callback(task: Task) -> dict[str, Any]:
     record = store.get(execution.region, "CallbackToken", token)
     if record is None or "_answer" not in record:
         _send(task, message, "Executing")
-        if execution.stopping.is_set():
+        if execution.stops:
             _send(task, message, "Stopping")
     record = store.wait(
         execution.region, "CallbackToken", token, lambda item: "_answer" in item or execution.closed.is_set()
@@ -676,7 +678,7 @@ def _callback(task: Task) -> dict[str, Any]:
         raise StepStoppedError
     answer = record["_answer"]
     if answer.get("_failed"):
-        if execution.stopping.is_set():
+        if execution.stops:
             raise StepStoppedError
         raise StepFailedError(answer.get("FailureReason") or "the worker answered that it failed")
     values = {item["Name"]: item["Value"] for item in answer.get("OutputParameters", ())}
@@ -814,7 +816,7 @@ def _poll(task: Task, resource: Resource, identifiers: Mapping[str, Any]) -> dic
     while True:
         if task.execution.closed.is_set():
             raise StepStoppedError
-        if task.execution.stopping.is_set() and not stopped:
+        if task.execution.stops and not stopped:
             _stop_resource(task, identifiers)
             stopped = True
         description = task.aws(resource.service, resource.describe, identifiers)

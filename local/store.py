@@ -116,6 +116,12 @@ class Store:
                 if not self._waiting[key]:
                     del self._waiting[key]
 
+    def wake(self) -> None:
+        """Let everyone who waits for a record look again."""
+        with self.changed:
+            for key in list(self._waiting):
+                self._notify(key)
+
     def _notify(self, key: tuple[str, str, str]) -> None:
         self.changed.notify_all()
         for event in self._waiting.get(key, ()):

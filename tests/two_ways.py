@@ -56,7 +56,7 @@ class Way:
     names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for task, result in self.results.items():
+        for task, result in sorted(self.results.items()):  # the same in both ways
             for key in NAMED:
                 if isinstance(name := result.get(key), str) and key != "JobCategory":
                     self.names.setdefault(name, f"<{task}>")
