@@ -8,7 +8,7 @@ LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 .PHONY: help demo test test-airflow2 test-clients lint types docs benchmarks clean
 
 help:
-	@echo 'make demo           convert an example DAG and run it step by step on a local AWS endpoint'
+	@echo 'make demo           train a model on a local SageMaker, step by step and as a pipeline'
 	@echo 'make test           run the tests on Airflow 3'
 	@echo 'make test-airflow2  run the tests on Airflow 2.11'
 	@echo 'make test-clients   run the SageMaker SDK (2 and 3) and the AWS CLI on the local SageMaker'

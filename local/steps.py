@@ -162,6 +162,8 @@ def carry_out(execution: Execution, node: Node) -> None:
     started = time.monotonic()
     while True:
         try:
+            if node.step.type not in _RUNNERS:
+                raise StepFailedError(f"ClientError: the local SageMaker knows no steps of the type {node.step.type!r}")
             task.record(StepStatus="Executing")
             if hit := _cached(task):
                 end(execution, node, "Succeeded", **hit)

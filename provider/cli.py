@@ -59,6 +59,11 @@ LOCAL_SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "metavar": "N",
         "help": "job processes at once (default: two for each core, at least 8)",
     },
+    "stop_seconds": {
+        "type": float,
+        "metavar": "N",
+        "help": "from SIGTERM to SIGKILL when a job is stopped (default: 10)",
+    },
     "simulated_seconds": {"type": float, "metavar": "N", "help": "how long simulated jobs take (default: 0)"},
     "simulated_outputs": {"metavar": "DIR", "help": "DIR/<OutputName>/ holds what simulated Processing jobs write"},
     "retry_scale": {"type": float, "metavar": "N", "help": "factor for the waits of retry policies (default: 1)"},

@@ -56,9 +56,15 @@ class Way:
     names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for task, result in sorted(self.results.items()):  # the same in both ways
-            for key in NAMED:
-                if isinstance(name := result.get(key), str) and key != "JobCategory":
+        own = {
+            task: [key for key, kind in NAMED.items() if f"{kind}Arn" in result]
+            for task, result in self.results.items()
+        }
+        for task, result in sorted(
+            self.results.items(), key=lambda item: len(own[item[0]])
+        ):  # a component names its endpoint too
+            for key in own[task]:
+                if isinstance(name := result.get(key), str):
                     self.names.setdefault(name, f"<{task}>")
             for key in ("applicationId", "jobRunId", "name"):  # of EMR Serverless
                 if key in result.get("jobRun", {}):

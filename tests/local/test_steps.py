@@ -541,3 +541,8 @@ def test_many_executions_at_once(pipelines: Pipelines) -> None:
     for thread in threads:
         thread.join()
     assert [pipelines.status(arn) for arn in arns] == ["Succeeded"] * 8
+
+
+def test_a_type_that_nobody_knows_fails_and_says_so(pipelines: Pipelines) -> None:
+    arn = pipelines.run(definition(step("Query", "Athena", {"QueryString": "SELECT 1"})))
+    assert "knows no steps of the type 'Athena'" in reason(pipelines, arn, "Query")
