@@ -1,7 +1,4 @@
-"""The local SageMaker: 100 trivial processing jobs in one go, and memory under 1,000 simulated steps.
-
-A definition has at most 50 steps, so the 100 jobs are two executions of 50 steps each, both with parallelism 5.
-"""
+"""The local SageMaker: 100 trivial processing jobs of one pipeline, ten at once, and memory under 1,000 simulated steps."""
 
 from __future__ import annotations
 
@@ -14,8 +11,8 @@ from typing import Any
 ROLE = "arn:aws:iam::123456789012:role/Pipeline"
 
 
-def definition(count: int) -> str:
-    step = {
+def job() -> dict[str, Any]:
+    return {
         "Type": "Processing",
         "Arguments": {
             "AppSpecification": {
@@ -28,14 +25,20 @@ def definition(count: int) -> str:
             },
         },
     }
-    return json.dumps({"Version": "2020-12-01", "Steps": [{"Name": f"s{index}", **step} for index in range(count)]})
 
 
-def run(local: Any, executions: int, parallel: int | None) -> float:
-    """Run executions of 50 steps at once; seconds."""
+def loop() -> list[dict[str, Any]]:
+    """A hundred jobs; a definition has at most 50 steps, a loop at most 100 items."""
+    body = [{"Name": "job", **job()}]
+    arguments = {"IterableItems": list(range(100)), "MaxConcurrency": 50, "ForEachBody": body}
+    return [{"Name": "loop", "Type": "ForEach", "Arguments": arguments}]
+
+
+def run(local: Any, steps: list[dict[str, Any]], executions: int, **limit: Any) -> float:
+    """Run executions at once; seconds."""
     sagemaker = local.client("sagemaker")
-    limit = {"ParallelismConfiguration": {"MaxParallelExecutionSteps": parallel}} if parallel else {}
-    sagemaker.create_pipeline(PipelineName="p", PipelineDefinition=definition(50), RoleArn=ROLE, **limit)
+    definition = json.dumps({"Version": "2020-12-01", "Steps": steps})
+    sagemaker.create_pipeline(PipelineName="p", PipelineDefinition=definition, RoleArn=ROLE, **limit)
     started = time.perf_counter()
     arns = [sagemaker.start_pipeline_execution(PipelineName="p")["PipelineExecutionArn"] for _ in range(executions)]
     for arn in arns:
@@ -61,7 +64,7 @@ def measure(case: str) -> None:
     with local_sagemaker(settings) as local:
         before = memory()
         if case == "jobs":
-            seconds = run(local, 2, 5)
+            seconds = run(local, loop(), 1, ParallelismConfiguration={"MaxParallelExecutionSteps": 10})
             trivial = time.perf_counter()
             for _ in range(100):
                 subprocess.run([sys.executable, "-c", "pass"], check=True)
@@ -71,7 +74,7 @@ def measure(case: str) -> None:
                 f"{seconds / alone:.1f} times 100 bare processes one after the other"
             )
         else:
-            seconds = run(local, 20, None)
+            seconds = run(local, [{"Name": f"s{index}", **job()} for index in range(50)], 20)
             print(
                 f"1,000 simulated steps in 20 executions at once: {seconds:.1f} s; "
                 f"{memory():.0f} MB, {memory() - before:.0f} MB more than the idle server"

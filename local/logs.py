@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Final
 
 _EVENTS_PER_CALL: Final = 1000
+_MAKING: Final = threading.Lock()
 
 
 class LogStream:
@@ -38,7 +40,7 @@ class LogStream:
         exists = self._client.exceptions.ResourceAlreadyExistsException
         missing = self._client.exceptions.ResourceNotFoundException
         names = {"logGroupName": self.group, "logStreamName": self.name}
-        with contextlib.suppress(exists):
+        with _MAKING, contextlib.suppress(exists):  # moto loses a group that two make at once
             try:
                 self._client.create_log_stream(**names)
             except missing:
