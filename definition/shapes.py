@@ -173,8 +173,9 @@ def _scalar_mismatches(value: Any, shape: Any, place: str) -> Iterator[Mismatch]
         return
     if isinstance(value, str):
         yield from _length_mismatches(len(value), "characters", shape, place)
-        if shape.enum and value not in shape.enum:
-            hint = nearest(value, shape.enum) if len(shape.enum) > 20 else f"allowed are {', '.join(shape.enum)}"
+        allowed = getattr(shape, "enum", ())  # only shapes of text have it
+        if allowed and value not in allowed:
+            hint = nearest(value, allowed) if len(allowed) > 20 else f"allowed are {', '.join(allowed)}"
             yield Mismatch(
                 "model" if shape.name.endswith("InstanceType") else "value",
                 place,

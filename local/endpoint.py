@@ -60,7 +60,8 @@ class LocalEndpoint:
         if page := self._pages.get(environ["PATH_INFO"]):
             return page(environ, start)
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-        name = scope["service"] if scope else ""
+        unsigned = "sagemaker" if environ.get("HTTP_X_AMZ_TARGET", "").startswith("SageMaker.") else ""
+        name = scope["service"] if scope else unsigned
         moto = self._moto if self._journal is None else partial(self._journaled, name)
         service = self._services.get(name)
         return service(environ, start, moto) if service else moto(environ, start)
@@ -75,7 +76,7 @@ class LocalEndpoint:
             environ["CONTENT_LENGTH"] = str(len(body))
             del environ["HTTP_TRANSFER_ENCODING"]
         else:
-            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            body = environ["wsgi.input"].read(max(0, int(environ.get("CONTENT_LENGTH") or 0)))
         environ["wsgi.input"] = io.BytesIO(body)
         if not self._journal.wants(environ, service):
             return self._moto(environ, start)

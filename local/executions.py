@@ -68,11 +68,18 @@ class Executions:
         self._local = local
         self._running: dict[str, Execution] = {}
         self._lock = threading.Lock()
+        self._closed = False
+
+    def open(self) -> None:
+        """Take executions, again after :meth:`close`."""
+        self._closed = False
 
     def start(self, region: str, arn: str) -> None:
         """Let an execution run from where its records say it is."""
         execution = Execution(self._local, region, arn)
         with self._lock:
+            if self._closed:  # the next server goes on with it
+                return
             self._running[arn] = execution
         thread = threading.Thread(target=self._run, args=(arn, execution), name=f"execution-{arn[-12:]}", daemon=True)
         thread.start()
@@ -81,6 +88,8 @@ class Executions:
         try:
             execution.run()
         except Exception as error:
+            if execution.closed.is_set():
+                return
             _log.exception("The execution %s failed inside the local SageMaker", arn)
             execution.finish("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         finally:
@@ -105,6 +114,7 @@ class Executions:
     def close(self) -> None:
         """Leave all executions as they are."""
         with self._lock:
+            self._closed = True
             running = list(self._running.values())
             self._running.clear()
         for execution in running:
@@ -148,21 +158,31 @@ class Execution:
 
     def run(self) -> None:
         """Run to the end."""
-        steps.make_experiment(self)
+        try:
+            steps.make_experiment(self)
+        except steps.StepFailedError as error:
+            self.finish("Failed", str(error))
+            return
         self._take_up()
+        heard: list[str | None] = [None]
         while not self.closed.is_set():
-            if self.record["PipelineExecutionStatus"] == "Stopping" and not self.stopping.is_set():
+            if None in heard and self.record["PipelineExecutionStatus"] == "Stopping":
                 self.stopping.set()
                 for node in self._running():
                     if node.step.type != "ForEach":
                         steps.stop(self, node)
             self._settle()
-            if not self._running():
+            running = self._running()
+            if not running:
                 self.finish(*self._outcome())
                 return
-            self._hear(self.inbox.get())
+            if all(node.step.type == "ForEach" for node in running):
+                raise RuntimeError(f"nothing of the loops {[node.name for node in running]} can go on")
+            heard = [self.inbox.get()]
             while not self.inbox.empty():
-                self._hear(self.inbox.get())
+                heard.append(self.inbox.get())
+            for name in heard:
+                self._hear(name)
 
     def finish(self, status: str, reason: str | None) -> None:
         """Record how the execution ended."""
@@ -185,9 +205,9 @@ class Execution:
     def _take_up(self) -> None:
         """Continue with what the store says: after a restart, a retry, or with steps of another execution."""
         for record in steps_of(self.local, self.region, self.arn):
-            node = self.nodes.get(record["StepName"])
-            if node is None and "IterationContext" in record:
+            if "IterationContext" in record:
                 continue  # taken up with its loop
+            node = self.nodes.get(record["StepName"])
             if node is None:  # an unselected step, whose result is taken over
                 step = next(step for step, _ in self.definition.all_steps() if step.name == record["StepName"])
                 node = self.nodes[step.name] = Node(step.name, step, record["_order"])
@@ -245,7 +265,7 @@ class Execution:
         if self.stopping.is_set():
             return False
         if self._unhandled_failures() and not self.local.settings.start_after_failure:
-            if node.name not in self._handlers():
+            if not node.loop and node.name not in self._handlers():  # a loop that runs goes on, as a job does
                 return False
         if node.loop and not self._loops[node.loop[0]].may_start(node):
             return False
@@ -298,7 +318,7 @@ class Execution:
         try:
             steps.carry_out(self, node)
         except Exception as error:
-            if not self.closed.is_set():
+            if not self.closed.is_set() and self.local.store.get(self.region, "PipelineExecution", self.arn):
                 _log.exception("The step %s of %s failed inside the local SageMaker", node.name, self.arn)
                 steps.end(self, node, "Failed", FailureReason=f"InternalServerError: {type(error).__name__}: {error}")
         self.inbox.put(node.name)
@@ -405,6 +425,11 @@ def nodes_of(definition: PipelineDefinition, selected: list[str] | None = None) 
 def _needs(step: Step) -> Iterator[tuple[str, str]]:
     """What a step waits for: (step, trigger), declared or by reference."""
     yield from step.dependencies()
+    if step.type == "Cleanup":
+        declared = {name for name, _ in step.dependencies()}
+        for source in step.arguments.get("Resources", {}).get("S3", ()):
+            if source["StepName"] not in declared:
+                yield source["StepName"], "Completed"
     for _, expression in walk([step.own_arguments(), dict(step.members)]):
         if isinstance(expression, Get) and expression.scope == "Steps":
             yield expression.name, "Completed"

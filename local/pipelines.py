@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import string
@@ -34,7 +35,7 @@ def pipeline_of(local: LocalSageMaker, region: str, name: str) -> Record:
     :raises ServiceError: there is none.
     """
     record = local.store.get(region, "Pipeline", name.rpartition("/")[2] if name.startswith("arn:") else name)
-    if record is None:
+    if record is None or (name.startswith("arn:") and name != record["PipelineArn"]):
         raise missing(f"Pipeline '{name}'")
     return record
 
@@ -72,7 +73,8 @@ def _update(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict
     aliases = request.get("PipelineVersionAliases", [])
     given = "PipelineDefinition" in request or "PipelineDefinitionS3Location" in request
     text = _definition(local, region, request) if given else None
-    with local.store.changed:
+    with local.store.transaction():
+        pipeline = pipeline_of(local, region, name)
         latest = _version(local, region, name, pipeline["_version"])
         if text is not None and text != latest["_definition"]:
             changes["_version"] = pipeline["_version"] + 1
@@ -148,6 +150,8 @@ def _set_aliases(
         aliases = [*kept, *(alias for alias in add if own and alias not in kept)]
         if len(aliases) > 10:
             raise invalid("A version has at most 10 aliases.")
+        if digits := [alias for alias in add if alias.isdigit()]:
+            raise invalid(f"An alias is not of digits only: {', '.join(digits)}")
         if aliases != version["_aliases"]:
             local.store.change(region, "PipelineVersion", f"{name}/{version['PipelineVersionId']}", _aliases=aliases)
 
@@ -217,6 +221,11 @@ def _delete_once(local: LocalSageMaker, region: str, request: dict[str, Any]) ->
             local.store.remove(region, "PipelineVersion", f"{name}/{version['PipelineVersionId']}")
     local.store.remove(region, "Pipeline", name)
     local.store.remove(region, "Tags", pipeline["PipelineArn"])
+    for kind in ("Token", "CallbackToken"):  # a token of something that is gone means nothing
+        for token in local.store.records(region, kind):
+            arn = next(iter(token.get("response", token).values()), "")
+            if arn == pipeline["PipelineArn"] or str(arn).startswith(f"{pipeline['PipelineArn']}/"):
+                local.store.remove(region, kind, token["_name"])
     return {"PipelineArn": pipeline["PipelineArn"]}
 
 
@@ -347,7 +356,7 @@ def parameter_values(definition: PipelineDefinition, given: list[dict[str, str]]
 def _converted(text: str, kind: str) -> Any:
     if kind == "Integer" and _WHOLE.fullmatch(text):
         return int(text)
-    if kind == "Float" and _DECIMAL.fullmatch(text):
+    if kind == "Float" and _DECIMAL.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     if kind == "Boolean" and text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]
@@ -372,7 +381,7 @@ def _list_executions(local: LocalSageMaker, region: str, request: dict[str, Any]
         {**item, "PipelineExecutionFailureReason": item["FailureReason"]} if "FailureReason" in item else item
         for item in records
     ]
-    wanted = {key: value for key, value in request.items() if key != "SortBy" or value == "CreationTime"}
+    wanted = {**request, **({"SortBy": "Name"} if request.get("SortBy") == "PipelineExecutionArn" else {})}
     return listing("ListPipelineExecutions", "PipelineExecutionSummaries", records, wanted, "PipelineExecutionArn")
 
 
@@ -380,9 +389,11 @@ def _list_steps(local: LocalSageMaker, region: str, request: dict[str, Any]) -> 
     arn = request["PipelineExecutionArn"]
     execution_of(local, region, arn)
     records = steps_of(local, region, arn)
-    if request.get("SortOrder", "Descending") == "Descending":
-        records.reverse()
-    chosen, token = page(records, request, "StepName")
+    order = lambda step: [step["StartTime"], step["_order"], step["StepName"]]  # noqa: E731
+    descending = request.get("SortOrder", "Descending") == "Descending"
+    chosen, token = page(
+        sorted(records, key=order, reverse=descending), request, "StepName", key=order, descending=descending
+    )
     steps = [{key: value for key, value in item.items() if not key.startswith("_")} for item in chosen]
     return {"PipelineExecutionSteps": steps, **({"NextToken": token} if token else {})}
 
@@ -438,7 +449,7 @@ def _retry_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> 
         if any(step["_type"] == "Fail" for step in steps):
             raise conflict(f"Pipeline execution '{arn}' was ended by a Fail step and cannot be retried.")
         for step in steps:
-            if step["StepStatus"] != "Succeeded":
+            if step["StepStatus"] != "Succeeded" and "SelectiveExecutionResult" not in step:
                 local.store.remove(region, step_kind(arn), step["StepName"])
         changes: dict[str, Any] = {"PipelineExecutionStatus": "Executing", "FailureReason": None}
         changes["_failures"] = {
@@ -453,8 +464,16 @@ def _retry_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> 
     return {"PipelineExecutionArn": arn}
 
 
+def _succeed(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
+    return once(local, region, "SendPipelineExecutionStepSuccess", request, _answer_callback)
+
+
+def _fail(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
+    return once(local, region, "SendPipelineExecutionStepFailure", {**request, "_failed": True}, _answer_callback)
+
+
 def _answer_callback(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    """SendPipelineExecutionStepSuccess and ...Failure: keep the answer; the step waits for it."""
+    """Keep the answer of a worker; the step waits for it."""
     with local.store.changed:
         token = local.store.get(region, "CallbackToken", request["CallbackToken"])
         if token is None:
@@ -477,10 +496,8 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "ListPipelineVersions": _list_versions,
     "ListPipelines": _list,
     "RetryPipelineExecution": _retry,
-    "SendPipelineExecutionStepFailure": lambda local, region, request: _answer_callback(
-        local, region, {**request, "_failed": True}
-    ),
-    "SendPipelineExecutionStepSuccess": _answer_callback,
+    "SendPipelineExecutionStepFailure": _fail,
+    "SendPipelineExecutionStepSuccess": _succeed,
     "StartPipelineExecution": _start,
     "StopPipelineExecution": _stop,
     "UpdatePipeline": _update,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,7 +90,7 @@ def find(local: LocalSageMaker, region: str, kind: str, name: str) -> Record:
     :raises ServiceError: there is none.
     """
     record = local.store.get(region, kind, name.rpartition("/")[2] if name.startswith("arn:") else name)
-    if record is None:
+    if record is None or (name.startswith("arn:") and name != record[f"{kind}Arn"]):
         if kind in ("Action", "Context", "Artifact", "Experiment", "Trial"):
             raise missing(f"{kind} '{name}'")
         if KINDS[kind].job:
@@ -158,9 +160,17 @@ def _later(local: LocalSageMaker, region: str, kind: Kind, name: str) -> None:
     timer.start()
 
 
+def resume(local: LocalSageMaker) -> None:
+    """After a restart: endpoints and components that were coming up go on."""
+    for name in _READY:
+        for region, of in local.store.places(name):
+            _later(local, region, KINDS[name], of)
+
+
 def _describe(kind: Kind, local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     record = find(local, region, kind.name, str(request.get(f"{kind.name}Arn") or request.get(kind.key)))
-    return {**record, **_DESCRIBED.get(kind.name, lambda *_: {})(local, region, record)}  # type: ignore[no-untyped-call]
+    more = _DESCRIBED[kind.name](local, region, record) if kind.name in _DESCRIBED else {}
+    return {**record, **more}
 
 
 def _stop(kind: Kind, local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -215,44 +225,71 @@ def listing(
     filters: tuple[tuple[str, Callable[[Record, Any], bool]], ...] = (
         ("NameContains", lambda item, value: str(value).lower() in str(item[name]).lower()),
         ("StatusEquals", lambda item, value: item.get(status) == value),
-        ("CreationTimeAfter", lambda item, value: item["CreationTime"] > float(value)),
-        ("CreationTimeBefore", lambda item, value: item["CreationTime"] < float(value)),
-        ("LastModifiedTimeAfter", lambda item, value: item["LastModifiedTime"] > float(value)),
-        ("LastModifiedTimeBefore", lambda item, value: item["LastModifiedTime"] < float(value)),
-        ("CreatedAfter", lambda item, value: item["CreationTime"] > float(value)),
-        ("CreatedBefore", lambda item, value: item["CreationTime"] < float(value)),
+        ("CreationTimeAfter", lambda item, value: item["CreationTime"] > value),
+        ("CreationTimeBefore", lambda item, value: item["CreationTime"] < value),
+        ("LastModifiedTimeAfter", lambda item, value: item["LastModifiedTime"] > value),
+        ("LastModifiedTimeBefore", lambda item, value: item["LastModifiedTime"] < value),
+        ("CreatedAfter", lambda item, value: item["CreationTime"] > value),
+        ("CreatedBefore", lambda item, value: item["CreationTime"] < value),
     )
     for key, keeps in filters:
         if key in request:
-            records = [item for item in records if keeps(item, request[key])]
+            value = _seconds(request[key]) if key.endswith(("After", "Before")) else request[key]
+            records = [item for item in records if keeps(item, value)]
     sort = {"Name": name, "Status": status, "LastModifiedTime": "LastModifiedTime"}.get(
         str(request.get("SortBy")), "CreationTime"
     )
     descending = request.get("SortOrder", "Descending") == "Descending"
-    records = sorted(records, key=lambda item: (item.get(sort) or 0, item[name]), reverse=descending)
-    chosen, token = page(records, request, name, size)
+    order = lambda item: [item.get(sort) or 0, str(item[name])]  # noqa: E731
+    chosen, token = page(sorted(records, key=order, reverse=descending), request, name, size, order, descending)
     entry = shapes.service_model("sagemaker").operation_model(operation).output_shape.members[member].member
     summaries = [{key: value for key, value in item.items() if key in entry.members} for item in chosen]
     return {member: summaries, **({"NextToken": token} if token else {})}
 
 
+def _seconds(value: Any) -> float:
+    """A time of a request: seconds since 1970, or ISO 8601 text."""
+    try:
+        return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() if isinstance(value, str) else value
+    except ValueError:
+        raise invalid(f"{value!r} is no time") from None
+
+
 def page(
-    records: list[Record], request: Mapping[str, Any], name: str, size: int = 10
+    records: list[Record],
+    request: Mapping[str, Any],
+    name: str,
+    size: int = 10,
+    key: Callable[[Record], list[Any]] | None = None,
+    descending: bool = False,
 ) -> tuple[list[Record], str | None]:
     """A page of records and the token of the next one.
 
+    :param name: member that tells records apart.
+    :param key: what they are sorted by, so that a page can begin after one that was deleted meanwhile.
     :raises ServiceError: the request's token is none of a page before.
     """
+    place = key or (lambda item: [str(item[name])])
     first = 0
     if token := request.get("NextToken"):
         try:
-            last = base64.urlsafe_b64decode(token.encode()).decode()
-            first = next(index for index, item in enumerate(records, 1) if str(item[name]) == last)
-        except (ValueError, StopIteration):
+            last = json.loads(base64.urlsafe_b64decode(token.encode()))
+            if key is None:
+                first = next(index for index, item in enumerate(records, 1) if place(item) == last)
+            else:
+                later = (
+                    index
+                    for index, item in enumerate(records)
+                    if (key(item) < last if descending else key(item) > last)
+                )
+                first = next(later, len(records))
+        except (ValueError, TypeError, StopIteration):
             raise invalid("Invalid NextToken") from None
     chosen = records[first : first + int(request.get("MaxResults", size))]
     more = first + len(chosen) < len(records)
-    return chosen, base64.urlsafe_b64encode(str(chosen[-1][name]).encode()).decode() if more and chosen else None
+    return chosen, base64.urlsafe_b64encode(
+        json.dumps(place(chosen[-1])).encode()
+    ).decode() if more and chosen else None
 
 
 def _list(kind: Kind, local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -408,7 +445,7 @@ def _new_package(local: LocalSageMaker, region: str, request: dict[str, Any]) ->
     record = {key: value for key, value in request.items() if key not in ("Tags", "ClientToken")}
     if ("ModelPackageGroupName" in request) == ("ModelPackageName" in request):
         raise invalid("Give either ModelPackageName or ModelPackageGroupName.")
-    with local.store.changed:
+    with local.store.transaction():
         if "ModelPackageGroupName" in request:
             group = request["ModelPackageGroupName"].rpartition("/")[2]
             if (held := local.store.get(region, "ModelPackageGroup", group)) is None:

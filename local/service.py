@@ -17,7 +17,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,6 +40,10 @@ REGION: Final = "us-west-2"
 MAX_BODY: Final = 8 * 1024 * 1024
 """Longest request in bytes; a definition has at most 1,048,576 characters."""
 
+_INSTANCE_TYPE = re.compile(r"InstanceTypes?(\[\d+\])?$")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
+_UNKNOWN_TO_MOTO: Final = ("Search", "CreateAutoMLJobV2", "DescribeAutoMLJobV2")
+"""Operations that moto has, but which would have to know the resources that are kept here."""
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[^/]+)/")
 _log = logging.getLogger(__name__)
 
@@ -139,12 +142,17 @@ class LocalSageMaker:
         self.calls.clear()
         self.store.clear()
         self.jobs.open()
+        self.executions.open()
 
-    def close(self) -> None:
-        """Stop all jobs. With ``settings.data``, those that ran start again with the next server."""
+    def stop(self) -> None:
+        """Stop all jobs and executions. With ``settings.data``, those that ran start again with the next server."""
         self.executions.close()
         self.jobs.close()
         self.lambdas.close()
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        self.stop()
         self.store.close()
         for client in self._clients.values():
             client.close()
@@ -164,6 +172,8 @@ class LocalSageMaker:
         operation = target.partition(".")[2]
         try:
             body = _read(environ)
+            if not _REGION.fullmatch(region):
+                raise ServiceError("InvalidSignatureException", f"there is no Region {region!r}", status=403)
             if operation not in shapes.service_model("sagemaker").operation_names or not target.startswith(
                 "SageMaker."
             ):
@@ -234,6 +244,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _serve(settings: LocalSettings, port: int) -> Iterator[RunningLocalSageMaker]:
+    from sagemaker_provider.local import resources
     from sagemaker_provider.local.emr import EMR
     from sagemaker_provider.local.iam import iam
     from sagemaker_provider.local.journal import Journal
@@ -245,12 +256,13 @@ def _serve(settings: LocalSettings, port: int) -> Iterator[RunningLocalSageMaker
     try:
         with LocalEndpoint(port, services=services, pages=pages, journal=journal) as endpoint:
             local.url, local.environment = endpoint.url, endpoint.environment
+            resources.resume(local)
             local.jobs.resume()
             local.executions.resume()
             try:
                 yield local
-            finally:
-                local.close()
+            finally:  # what is asked for until the endpoint is closed is kept, and goes on with the next server
+                local.stop()
     finally:
         local.close()
         if journal is not None:
@@ -271,7 +283,7 @@ def validate(operation: str, request: Mapping[str, Any]) -> None:
     problems = [
         found
         for found in shapes.mismatches(request, shape, optional=optional)
-        if not (found.kind == "model" and "InstanceType" in found.message)
+        if not (found.kind == "model" and _INSTANCE_TYPE.search(found.place))  # the service knows newer ones
     ]
     if not problems:
         return
@@ -307,16 +319,16 @@ def once(
     :raises ServiceError: the token was used with another request.
     """
     token = request.get("ClientRequestToken") or request.get("ClientToken")
-    if not token:
-        return carry_out(local, region, request)
-    with local.store.changed:
+    with local.store.transaction():
+        if not token:
+            return carry_out(local, region, request)
         key = f"{operation}/{token}"
         if known := local.store.get(region, "Token", key):
             if known["request"] != request:
                 raise invalid(f"{operation}: the token {token!r} was used before with another request")
             return dict(known["response"])
         response = carry_out(local, region, request)
-        local.store.put(region, "Token", key, {"request": request, "response": response, "time": time.time()})
+        local.store.put(region, "Token", key, {"request": request, "response": response, "_name": key})
         return response
 
 
@@ -333,7 +345,7 @@ def _in_moto(operation: str) -> bool:
     from botocore import xform_name
     from moto.sagemaker.responses import SageMakerResponse
 
-    return hasattr(SageMakerResponse, xform_name(operation))
+    return operation not in _UNKNOWN_TO_MOTO and hasattr(SageMakerResponse, xform_name(operation))
 
 
 def _read(environ: Mapping[str, Any]) -> bytes:
@@ -341,11 +353,14 @@ def _read(environ: Mapping[str, Any]) -> bytes:
         length = int(environ.get("CONTENT_LENGTH") or 0)
     except ValueError:
         raise ServiceError("SerializationException", "Content-Length is not a number") from None
-    if length > MAX_BODY:
-        raise ServiceError(
-            "RequestEntityTooLarge", f"the request has {length} bytes, allowed are {MAX_BODY}", status=413
-        )
-    return environ["wsgi.input"].read(length)  # type: ignore[no-any-return]
+    if length < 0:
+        raise ServiceError("SerializationException", "Content-Length is negative")
+    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+        length = MAX_BODY + 1
+    body: bytes = environ["wsgi.input"].read(min(length, MAX_BODY + 1))
+    if max(length if length != MAX_BODY + 1 else 0, len(body)) > MAX_BODY:
+        raise ServiceError("RequestEntityTooLarge", f"a request has at most {MAX_BODY} bytes", status=413)
+    return body
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

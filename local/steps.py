@@ -42,6 +42,7 @@ LAMBDA_SECONDS: Final = 600.0
 """How long a pipeline waits for a function (Developer Guide, Lambda step)."""
 _SERVICE_RETRY: Final = RetryPolicy(("Step.SERVICE_FAULT", "Step.THROTTLING"), 1, 2.0, 5)
 """What the service does without a policy is only known to be a retry; this is a policy's default."""
+_CALLS: Final = 6
 _MAX_REASON: Final = 1024
 _LETTERS: Final = string.ascii_letters + string.digits
 _POLL_SECONDS: Final = 0.2
@@ -94,6 +95,17 @@ class Task:
         except ServiceError as error:
             raise StepFailedError(f"{_PREFIX.get(error.code, 'ClientError')}: {error.message}", _cause(error)) from None
 
+    def patiently(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A call that is made again when it was throttled or the service had a fault, as the service does."""
+        for attempt in range(_CALLS):
+            try:
+                return self.call(operation, request)
+            except StepFailedError as error:
+                if error.cause not in _SERVICE_RETRY.exception_type or attempt == _CALLS - 1:
+                    raise
+                time.sleep(0.1 * 2**attempt)
+        raise AssertionError  # pragma: no cover
+
     def aws(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """A call of another service; an error fails the step."""
         from botocore import xform_name
@@ -120,18 +132,13 @@ class Task:
         assert resource is not None and resource.name is not None
         given = self.step.arguments.get(resource.name)
         short = STEP_TYPES[self.step.type].prefix_length == 6
-        if given is not None:
-            head = [str(self.value(given))]
-        elif short:
-            head = [_dashed(self.node.name)[:6]]
-        else:
-            head = ["pipelines", identifier, _dashed(self.node.name)[:20].rstrip("-")]
-        tail = (
-            [token.lower(), str(attempt)]
-            if head[0] == "pipelines" and given is None
-            else [identifier, token.lower(), str(attempt)]
-        )
-        return "-".join(part for part in (*head, *tail) if part)
+        tail = f"{token.lower()}-{attempt}"
+        if given is None and not short:
+            return f"pipelines-{identifier}-{_dashed(self.node.name)[:20].rstrip('-')}-{tail}"
+        tail = f"{identifier}-{tail}"
+        head = _dashed(self.node.name)[:6] if given is None else str(self.value(given))
+        longest = (32 if short else 63) - len(tail) - 1
+        return f"{head[:longest].rstrip('-')}-{tail}"
 
 
 _PREFIX: Final = {"ThrottlingException": "ThrottlingException", "ResourceLimitExceeded": "ResourceLimitExceeded"}
@@ -261,6 +268,8 @@ def stop(execution: Execution, node: Node) -> None:
         return
     task = Task(execution, node)
     if node.step.type == "Callback" and "_message" in record:
+        if record["StepStatus"] == "Stopping":
+            return
         with contextlib.suppress(StepFailedError):
             _send(task, record["_message"], "Stopping")
         task.record(StepStatus="Stopping")
@@ -276,7 +285,7 @@ def _stop_resource(task: Task, identifiers: Mapping[str, Any]) -> None:
     task.record(StepStatus="Stopping")
     try:
         if resource.service == "sagemaker":
-            task.call(resource.stop, identifiers)
+            task.patiently(resource.stop, identifiers)
         else:
             request = dict(identifiers)
             if "StepId" in request:
@@ -335,10 +344,14 @@ def _get(execution: Execution, node: Node, expression: Get, names: Mapping[str, 
     if scope == "ForEach" and node.loop:
         return _down(node.loop[2], expression.segments[2:], expression.path)
     if scope == "Steps":
-        owner = f"{name}-{node.loop[1]}" if node.loop and name in node.siblings else name
-        properties = (execution.step_record(owner) or {}).get("_properties", {})
-        return _down(properties, expression.members, expression.path)
+        return _down(_properties_of_step(execution, node, name), expression.members, expression.path)
     raise StepFailedError(f"ClientError: cannot resolve {expression.path}")
+
+
+def _properties_of_step(execution: Execution, node: Node, name: str) -> dict[str, Any]:
+    """The properties of a step as another sees them: in a loop, those of the same iteration."""
+    own = f"{name}-{node.loop[1]}" if node.loop and name in node.siblings else name
+    return dict((execution.step_record(own) or {}).get("_properties", {}))
 
 
 def _down(document: Any, segments: tuple[paths.Segment, ...], path: str) -> Any:
@@ -361,8 +374,7 @@ def _json_get(execution: Execution, node: Node, expression: JsonGet, go: Callabl
         owner, file_name = expression.property_file.name, str(expression.property_file.members[-1])
         step = next(step for step, _ in execution.definition.all_steps() if step.name == owner)
         file = next(item for item in step.property_files or () if item.name == file_name)
-        record = f"{owner}-{node.loop[1]}" if node.loop and owner in node.siblings else owner
-        properties = (execution.step_record(record) or {}).get("_properties", {})
+        properties = _properties_of_step(execution, node, owner)
         segments = ("ProcessingOutputConfig", "Outputs", paths.Key(file.output_name), "S3Output", "S3Uri")
         uri = f"{str(_down(properties, segments, expression.property_file.path)).rstrip('/')}/{file.path}"
     else:
@@ -427,7 +439,11 @@ def _cached(task: Task) -> dict[str, Any] | None:
     key = {}
     for path in row.cache_members:
         with contextlib.suppress(LookupError):
-            key[path] = task.value(paths.look_up(source, paths.parse(path)))
+            member = paths.look_up(source, paths.parse(path))
+            try:
+                key[path] = task.value(member)
+            except StepFailedError:  # the job's own name, which no other run has
+                return None
     digest = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
     task.record(_cache=digest)
     oldest = time.time() - config.seconds()
@@ -441,8 +457,9 @@ def _cached(task: Task) -> dict[str, Any] | None:
             and record["_type"] == task.step.type
             and record.get("_cache") == digest
             and record["EndTime"] >= oldest
+            and not {"CacheHitResult", "SelectiveExecutionResult"} & set(record)  # no run of its own
         ):
-            hit = record.get("CacheHitResult") or {"SourcePipelineExecutionArn": other["PipelineExecutionArn"]}
+            hit = {"SourcePipelineExecutionArn": other["PipelineExecutionArn"]}
             return {"CacheHitResult": hit, "Metadata": record.get("Metadata", {}), "_properties": record["_properties"]}
     return None
 
@@ -459,7 +476,11 @@ def _create(task: Task, resource: Resource, request: dict[str, Any]) -> dict[str
         shape = STEP_TYPES[task.step.type].shape
         if shape:
             request = shapes.coerce(request, shapes.request_shape(*shape))
-    answer = {**request, **task.call(resource.create, request)}
+    kind, name = resource.create.removeprefix("Create"), request.get(resource.name or "")
+    if STEP_TYPES[task.step.type].auto_named and name and task.local.store.get(task.execution.region, kind, name):
+        answer = dict(request)  # made before a restart, which came before it was recorded
+    else:
+        answer = {**request, **task.call(resource.create, request)}
     identifiers = {member: answer[path] for member, path in resource.identifiers.items()}
     task.record(_resource=identifiers, Metadata=_metadata(task, answer))
     if task.execution.stops:
@@ -497,6 +518,8 @@ def _resource_step(task: Task) -> dict[str, Any]:
             request.pop(_ROLES.get(task.step.type, "RoleArn"))
     if task.step.type == "RegisterModel":
         _group_for(task, request)
+        known = task.execution.step_record(task.node.name) or {}
+        request["ClientToken"] = f"{task.execution.record['_id']}-{known['_token']}-{known['_attempts']}"
     identifiers = _create(task, resource, request)
     description = wait_for(task, resource, identifiers)
     return {"Metadata": _metadata(task, description), "_properties": properties_of(task, resource, description)}
@@ -531,7 +554,7 @@ def wait_for(task: Task, resource: Resource, identifiers: Mapping[str, Any]) -> 
             raise StepStoppedError
         if record is None:
             raise StepFailedError(f"ClientError: {kind} {name} was deleted")
-    description: dict[str, Any] = task.call(resource.describe, identifiers)
+    description: dict[str, Any] = task.patiently(resource.describe, identifiers)
     if not resource.waitable:
         return description
     state, status = state_of(resource, description)
@@ -586,7 +609,10 @@ def _create_or_update(task: Task) -> dict[str, Any]:
     assert resource is not None and resource.name is not None and resource.update is not None
     request, _ = _arguments(task)
     kind = resource.create.removeprefix("Create")
-    if task.local.store.get(task.execution.region, kind, str(request.get(resource.name))) is None:
+    known = (task.execution.step_record(task.node.name) or {}).get("_resource")
+    if known:  # before a restart
+        identifiers = dict(known)
+    elif task.local.store.get(task.execution.region, kind, str(request.get(resource.name))) is None:
         identifiers = _create(task, resource, request)
     else:
         members = shapes.request_shape("sagemaker", resource.update).members
@@ -667,7 +693,7 @@ def _callback(task: Task) -> dict[str, Any]:
     }
     metadata = {"CallbackToken": token, "SqsQueueUrl": queue}
     task.record(Metadata={"Callback": metadata}, _message=message)
-    store.add(execution.region, "CallbackToken", token, {"PipelineExecutionArn": execution.arn})
+    store.add(execution.region, "CallbackToken", token, {"PipelineExecutionArn": execution.arn, "_name": token})
     record = store.get(execution.region, "CallbackToken", token)
     if record is None or "_answer" not in record:
         _send(task, message, "Executing")
@@ -880,7 +906,7 @@ def _cleanup(task: Task) -> dict[str, Any]:
     skipped: list[str] = []
     for source in task.value(task.step.arguments["Resources"]).get("S3", ()):
         name = source["StepName"]
-        properties = (task.execution.step_record(name) or {}).get("_properties")
+        properties = _properties_of_step(task.execution, task.node, name)
         if not properties:
             skipped.append(name)
             continue
@@ -974,7 +1000,8 @@ def loop_items(execution: Execution, node: Node) -> list[Any]:
 def end_loop(execution: Execution, node: Node, items: list[Any], children: list[Node]) -> str:
     """Record how a ForEach step ended; its status."""
     counts = {state: sum(child.state == state for child in children) for state in ("Succeeded", "Failed", "Stopped")}
-    status = "Failed" if counts["Failed"] else "Stopped" if counts["Succeeded"] < len(children) else "Succeeded"
+    cut_short = execution.stops and len(children) > sum(counts.values())
+    status = "Failed" if counts["Failed"] else "Stopped" if counts["Stopped"] or cut_short else "Succeeded"
     numbers = {
         "InputItemCount": len(items),
         "TotalStepCount": len(children),
@@ -1026,6 +1053,9 @@ def make_experiment(execution: Execution) -> None:
     for kind, extra in (("Experiment", {}), ("Trial", {"ExperimentName": names["ExperimentName"]})):
         request = {f"{kind}Name": names[f"{kind}Name"], **extra}
         if execution.local.store.get(execution.region, kind, request[f"{kind}Name"]) is None:
-            with contextlib.suppress(ServiceError):  # another execution was faster, or the name is no experiment's
+            try:
                 execution.local.call(f"Create{kind}", request, execution.region)
+            except ServiceError as error:
+                if execution.local.store.get(execution.region, kind, request[f"{kind}Name"]) is None:
+                    raise StepFailedError(f"ClientError: {error.message}") from None  # else another was faster
     execution.local.store.change(execution.region, "PipelineExecution", execution.arn, _experiment=names)

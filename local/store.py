@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -38,7 +39,10 @@ class Store:
             )
             rows = self._database.execute("SELECT region, kind, name, body FROM records ORDER BY rowid").fetchall()
             for region, kind, name, body in rows:
-                self._kinds.setdefault((region, kind), {})[name] = json.loads(body)
+                try:
+                    self._kinds.setdefault((region, kind), {})[name] = json.loads(body)
+                except ValueError as error:
+                    raise OSError(f"{file}: the record of {kind} {name} is damaged: {error}") from None
 
     def get(self, region: str, kind: str, name: str) -> Record | None:
         """A record, or ``None``."""
@@ -93,8 +97,26 @@ class Store:
                 self._database.execute(
                     "DELETE FROM records WHERE region = ? AND kind = ? AND name = ?", (region, kind, name)
                 )
-            self._kinds.get((region, kind), {}).pop(name, None)
+            held = self._kinds.get((region, kind), {})
+            held.pop(name, None)
+            if not held:
+                self._kinds.pop((region, kind), None)
             self._notify((region, kind, name))
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Changes that are on disk together or not at all, and that nobody else's come between."""
+        with self.changed:
+            if self._database is None or self._database.in_transaction:
+                yield
+                return
+            self._database.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("COMMIT")  # memory has what was done before
+                raise
+            self._database.execute("COMMIT")
 
     def wait(self, region: str, kind: str, name: str, until: Callable[[Record], bool]) -> Record | None:
         """Wait until a record is as wanted.

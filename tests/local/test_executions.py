@@ -438,3 +438,61 @@ def test_experiments_are_made_when_the_definition_names_them(pipelines: Pipeline
     trials = {item["TrialName"] for item in pipelines.sagemaker.list_trials(ExperimentName="p")["TrialSummaries"]}
     assert trials == {arn.rpartition("/")[2] for arn in arns}
     assert pipelines.job(arns[0], "a")["Environment"] == {"e": "p"}
+
+
+def test_a_loop_that_runs_goes_on_when_another_step_fails(pipelines: Pipelines, with_settings: Any) -> None:
+    with_settings(simulated_seconds=0.2)
+    pipelines.local.faults.add("capacity", name="*-bad-*")
+    steps = [loop(["a", "b", "c"], processing("Body"), at_once=1), processing("pre"), processing("bad", "pre")]
+    arn = pipelines.run(definition(*steps, processing("after", "pre", "Loop")))
+    statuses = pipelines.statuses(arn)
+    assert (statuses["Loop"], statuses["bad"]) == (SUCCEEDED, FAILED)
+    assert "after" not in statuses
+    assert pipelines.status(arn) == FAILED
+
+
+def test_a_handler_in_a_loop_that_is_not_needed_leaves_the_loop_well(pipelines: Pipelines) -> None:
+    body = (processing("First"), processing("OnFail", on("First", "Failed")))
+    arn = pipelines.run(definition(loop(["a", "b"], *body)))
+    assert pipelines.statuses(arn) == {"Loop": SUCCEEDED, "First-0": SUCCEEDED, "First-1": SUCCEEDED}
+    assert pipelines.status(arn) == SUCCEEDED
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_stop_that_was_throttled_is_made_again(pipelines: Pipelines, again: bool) -> None:
+    pipelines.local.faults.add("hang", name="*-a-*")
+    pipelines.local.faults.add("throttling", operation="StopProcessingJob", times=6 if again else 2)
+    pipelines.create(definition(processing("a")))
+    arn = pipelines.start()
+    wait_for_job(pipelines, "-a-")
+    pipelines.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    if again:
+        time.sleep(4)
+        assert pipelines.status(arn) == "Stopping"
+        pipelines.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    pipelines.wait(arn)
+    assert pipelines.status(arn) == "Stopped"
+
+
+def test_a_throttled_describe_does_not_repeat_the_job(pipelines: Pipelines) -> None:
+    pipelines.local.faults.add("throttling", operation="DescribeProcessingJob", times=2)
+    arn = pipelines.run(definition(processing("a")))
+    assert pipelines.steps(arn)["a"]["AttemptCount"] == 1
+    assert len(pipelines.sagemaker.list_processing_jobs()["ProcessingJobSummaries"]) == 1
+
+
+def test_the_longest_prefix_gives_a_name_that_fits(pipelines: Pipelines) -> None:
+    arn = pipelines.run(definition(processing("a", arguments={"ProcessingJobName": "p" * 38})))
+    name = pipelines.job(arn, "a")["ProcessingJobName"]
+    assert len(name) <= 63 and name.startswith("p" * 30) and arn.rpartition("/")[2] in name
+
+
+def test_an_experiment_that_cannot_be_fails_the_execution(pipelines: Pipelines) -> None:
+    config = {"ExperimentName": get("Parameters.name"), "TrialName": "t"}
+    arn = pipelines.run(
+        definition(
+            processing("a"), PipelineExperimentConfig=config, parameters=[parameter("name", default="bad name!")]
+        )
+    )
+    assert pipelines.status(arn) == FAILED
+    assert "bad name!" in pipelines.describe(arn)["FailureReason"]

@@ -48,12 +48,15 @@ def test_objects_of_every_kind_of_upload(restarted: Any) -> None:
         s3.copy_object(Bucket="kept", Key="copy", CopySource={"Bucket": "kept", "Key": "twice"})
         s3.put_object(Bucket="kept", Key="gone", Body=b"x")
         s3.delete_objects(Bucket="kept", Delete={"Objects": [{"Key": "gone"}]})
+        ids = [item["VersionId"] for item in s3.list_object_versions(Bucket="kept", Prefix="twice")["Versions"]]
+        assert len(set(ids)) == 2
         forget(local)
     with restarted() as local:
         s3 = local.client("s3")
         body = {item["Key"]: s3.get_object(Bucket="kept", Key=item["Key"])["Body"].read() for item in s3.list_objects_v2(Bucket="kept")["Contents"]}  # fmt: skip
         assert body == {"twice": b"two", "copy": b"two", "parts/é ü": part * 2}
-        assert len(s3.list_object_versions(Bucket="kept", Prefix="twice")["Versions"]) == 2
+        versions = s3.list_object_versions(Bucket="kept", Prefix="twice")["Versions"]
+        assert [version["VersionId"] for version in versions] == ids
 
 
 def test_functions_with_their_code(restarted: Any) -> None:
@@ -118,3 +121,21 @@ def test_no_credentials_of_a_client_are_kept(restarted: Any, tmp_path: Path) -> 
     assert not [word for word in (b"AKIAREALKEY", b"realsecret", b"realtoken") if word in files]
     with restarted() as local:
         assert local.client("s3").get_bucket_location(Bucket="kept")["LocationConstraint"] == "eu-west-1"
+
+
+def test_ids_that_are_made_up_are_the_same(restarted: Any) -> None:
+    instances = {"MasterInstanceType": "m5.xlarge", "InstanceCount": 1, "KeepJobFlowAliveWhenNoSteps": True}
+    with restarted() as local:
+        cluster = local.client("emr").run_job_flow(Name="c", Instances=instances)["JobFlowId"]
+        key = local.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        topic = local.client("sns").create_topic(Name="t")["TopicArn"]
+        queue = local.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+        arn = local.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+        local.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+        local.client("sns").publish(TopicArn=topic, Message="once")
+        forget(local)
+    with restarted() as local:
+        assert local.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]["Name"] == "c"
+        assert local.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyId"] == key
+        queue = local.client("sqs").get_queue_url(QueueName="q")["QueueUrl"]
+        assert "Messages" not in local.client("sqs").receive_message(QueueUrl=queue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -284,3 +285,59 @@ def test_answers_have_the_members_of_the_service_model_only(pipelines: Pipelines
     raw = pipelines.local.call("DescribePipelineExecution", {"PipelineExecutionArn": arn})
     assert not [key for key in raw if key.startswith("_")]
     assert not [key for key in json.dumps(raw).split('"') if key.startswith("_")]
+
+
+def test_concurrent_updates_are_versions_of_their_own(pipelines: Pipelines) -> None:
+    pipelines.create(definition(processing("a")))
+    versions: list[int] = []
+
+    def update(number: int) -> None:
+        text = definition(processing(f"s{number}"))
+        answer = pipelines.local.call("UpdatePipeline", {"PipelineName": "p", "PipelineDefinition": text})
+        versions.append(answer["PipelineVersionId"])
+
+    threads = [threading.Thread(target=update, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(versions) == list(range(2, 22))
+
+
+def test_a_token_of_a_deleted_pipeline_means_nothing(pipelines: Pipelines) -> None:
+    pipelines.create(definition(processing("a")), ClientRequestToken=TOKEN)
+    pipelines.run(ClientRequestToken=TOKEN)
+    pipelines.sagemaker.delete_pipeline(PipelineName="p")
+    pipelines.create(definition(processing("b")), ClientRequestToken=TOKEN)
+    assert list(pipelines.statuses(pipelines.run(ClientRequestToken=TOKEN))) == ["b"]
+
+
+def test_an_arn_of_another_region_is_not_found(pipelines: Pipelines) -> None:
+    arn = pipelines.create(definition(processing("a")))
+    other = arn.replace("us-west-2", "eu-west-1")
+    assert refused(pipelines.sagemaker.describe_pipeline, PipelineName=other).startswith("ResourceNotFound")
+
+
+def test_what_is_deleted_between_pages_does_not_end_the_pages(pipelines: Pipelines) -> None:
+    for index in range(12):
+        pipelines.create(definition(processing("a")), f"p{index:02d}")
+    pages = pipelines.sagemaker.get_paginator("list_pipelines").paginate(PaginationConfig={"PageSize": 5})
+    seen = []
+    for found in pages:
+        for item in found["PipelineSummaries"]:
+            seen.append(item["PipelineName"])
+            pipelines.sagemaker.delete_pipeline(PipelineName=item["PipelineName"])
+    assert seen == [f"p{index:02d}" for index in range(11, -1, -1)]
+
+
+def test_a_retry_of_a_selection_keeps_what_was_taken_over(pipelines: Pipelines) -> None:
+    pipelines.create(definition(processing("bad"), processing("H", {"Step": "bad", "Trigger": "Failed"})))
+    pipelines.local.faults.add("capacity", name="*-bad-*")
+    source = pipelines.run()
+    pipelines.local.faults.add("capacity", name="*-H-*")
+    arn = pipelines.run(**select("H", source=source))
+    assert pipelines.status(arn) == "Failed"
+    pipelines.sagemaker.retry_pipeline_execution(PipelineExecutionArn=arn)
+    pipelines.wait(arn)
+    assert pipelines.statuses(arn) == {"bad": "Failed", "H": "Succeeded"}
+    assert pipelines.status(arn) == "CompletedWithFailures"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -51,6 +52,7 @@ def post(url: str, target: str, body: bytes, **headers: str) -> tuple[int, dict[
         ("SageMaker.DescribePipeline", b'{"PipelineName": "p", "Other": 1}', "ValidationException", "'Other' is not a member"),
         ("SageMaker.CreatePipeline", b'{"PipelineName": "a_b", "RoleArn": "x"}', "ValidationException", "validation errors detected: Value at 'PipelineName'"),
         ("SageMaker.Nonsense", b"{}", "UnknownOperationException", "no operation"),
+        ("SageMaker.ListPipelines", b'{"CreatedAfter": "never"}', "ValidationException", "'never' is no time"),
         ("Other.ListPipelines", b"{}", "UnknownOperationException", "no operation"),
         ("SageMaker.CreateCompilationJobs", b"{}", "UnknownOperationException", "no operation"),
     ],
@@ -69,6 +71,24 @@ def test_a_huge_body_is_refused(local: Any) -> None:
     status, answer, _ = post(local.url, "SageMaker.CreatePipeline", b" " * (9 * 1024 * 1024))
     assert status == 413
     assert answer["__type"] == "RequestEntityTooLarge"
+
+
+@pytest.mark.parametrize("headers", [{"Transfer-Encoding": "chunked"}, {"Content-Length": "-1"}])
+def test_odd_lengths(local: Any, headers: dict[str, str]) -> None:
+    """A body in pieces is read; a negative length is refused at once."""
+    target = {"X-Amz-Target": "SageMaker.CreateModelPackageGroup", "Content-Type": "application/x-amz-json-1.1"}
+    connection = http.client.HTTPConnection(local.url.removeprefix("http://"), timeout=10)
+    body = b'{"ModelPackageGroupName": "g"}'
+    chunked = "Transfer-Encoding" in headers
+    data = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+    connection.putrequest("POST", "/")
+    for name, value in {**target, **headers}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    connection.send(data)
+    answer = connection.getresponse()
+    assert (answer.status, b"Arn" in answer.read()) == ((200, True) if chunked else (400, False))
+    connection.close()
 
 
 def test_an_operation_that_is_not_there_says_so(local: Any) -> None:
@@ -213,7 +233,15 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     """SIGKILL while a job runs: nothing is lost, the job starts again, and the execution ends."""
     flag = tmp_path / "flag"
     script = f"import os, time; [time.sleep(0.05) for _ in iter(lambda: os.path.exists({str(flag)!r}), True)]"
-    steps = [processing("a"), processing("b", "a", entrypoint=["python3", "-c", script]), processing("c", "b")]
+    body = processing("in", entrypoint=["python3", "-c", script])
+    loop = {
+        "Name": "loop",
+        "Type": "ForEach",
+        "DependsOn": ["a"],
+        "Arguments": {"IterableItems": ["x", "y"], "MaxConcurrency": 2, "ForEachBody": [body]},
+    }
+    last = processing("c", "b", "loop")
+    steps = [processing("a"), processing("b", "a", entrypoint=["python3", "-c", script]), loop, last]
     process, url = serve("--port", "0", "--data", str(tmp_path / "data"))
     sagemaker = client_of(url)
     sagemaker.create_pipeline(PipelineName="p", PipelineDefinition=definition(*steps), RoleArn=ROLE)
@@ -229,18 +257,20 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
             assert time.monotonic() < give_up, statuses()
             time.sleep(0.05)
 
-    until("b", "Executing")
+    for step in ("b", "in-0", "in-1"):
+        until(step, "Executing")
     time.sleep(0.5)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process, url = serve("--port", "0", "--data", str(tmp_path / "data"))
     try:
         sagemaker = client_of(url)
-        assert statuses() == {"a": "Succeeded", "b": "Executing"}
+        running = dict.fromkeys(("b", "loop", "in-0", "in-1"), "Executing")
+        assert statuses() == {"a": "Succeeded", **running}
         flag.touch()
         until("c", "Succeeded")
         names = [item["ProcessingJobName"] for item in sagemaker.list_processing_jobs()["ProcessingJobSummaries"]]
-        assert len(names) == 3
+        assert len(names) == 5
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0

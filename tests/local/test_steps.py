@@ -546,3 +546,44 @@ def test_many_executions_at_once(pipelines: Pipelines) -> None:
 def test_a_type_that_nobody_knows_fails_and_says_so(pipelines: Pipelines) -> None:
     arn = pipelines.run(definition(step("Query", "Athena", {"QueryString": "SELECT 1"})))
     assert "knows no steps of the type 'Athena'" in reason(pipelines, arn, "Query")
+
+
+def test_a_step_that_names_its_own_job_is_run_each_time(pipelines: Pipelines) -> None:
+    pipelines.create(definition(cached(environment={"me": get("Execution.ProcessingJobName")})))
+    first, second = pipelines.run(), pipelines.run()
+    assert [pipelines.status(arn) for arn in (first, second)] == ["Succeeded"] * 2
+    assert hit(pipelines, second) is None
+
+
+def test_a_hit_does_not_make_the_run_younger(pipelines: Pipelines) -> None:
+    pipelines.create(definition(cached(after="PT2S")))
+    first = pipelines.run()
+    time.sleep(1.2)
+    assert hit(pipelines, pipelines.run()) == first
+    time.sleep(1.2)
+    assert hit(pipelines, pipelines.run()) is None
+
+
+def test_a_cleanup_waits_for_what_it_cleans_and_knows_its_iteration(pipelines: Pipelines) -> None:
+    clean = step("Clean", "Cleanup", {"Resources": {"S3": [{"StepName": "Train"}]}})
+    loop = step(
+        "Loop", "ForEach", {"IterableItems": ["a", "b"], "MaxConcurrency": 2, "ForEachBody": [training(), clean]}
+    )
+    found = succeeded(pipelines, loop)
+    assert [found[f"Clean-{index}"]["Metadata"]["Cleanup"]["CleanedSteps"] for index in range(2)] == [["Train"]] * 2
+    assert "Contents" not in pipelines.local.client("s3").list_objects_v2(Bucket="bucket", Prefix="models/")
+
+
+def test_an_answer_that_is_repeated_with_its_token_is_one_answer(pipelines: Pipelines, queue: str) -> None:
+    pipelines.create(definition(callback(queue)))
+    arn = pipelines.start()
+    token = receive(pipelines.local, queue)["token"]
+    request = {
+        "CallbackToken": token,
+        "ClientRequestToken": "t" * 32,
+        "OutputParameters": [{"Name": "answer", "Value": "1"}],
+    }
+    for _ in range(2):
+        pipelines.sagemaker.send_pipeline_execution_step_success(**request)
+    pipelines.wait(arn)
+    assert pipelines.status(arn) == "Succeeded"
