@@ -37,7 +37,7 @@ class EMR:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any], moto: Any) -> Iterable[bytes]:
         """Answer a request signed for EMR."""
         operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[2]
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = environ["wsgi.input"].read(max(0, int(environ.get("CONTENT_LENGTH") or 0)))
         environ["wsgi.input"] = io.BytesIO(body)
         try:
             request = _parsed(body)

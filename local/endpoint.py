@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class LocalEndpoint:
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws-endpoint", daemon=True)
 
     def _dispatch(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if not (_is_local(environ.get("HTTP_HOST", "")) and _is_local(_site(environ.get("HTTP_ORIGIN", "")))):
+            start("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"this endpoint answers clients of this machine, not web pages\n"]
         if page := self._pages.get(environ["PATH_INFO"]):
             return page(environ, start)
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -133,6 +137,20 @@ def _not_implemented(error: NotImplementedError) -> tuple[str, int, dict[str, st
         return json.dumps({"__type": code, "message": text}), 501, {"Content-Type": "application/x-amz-json-1.1"}
     body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(text)}</Message></Error></ErrorResponse>"
     return body, 501, {"Content-Type": "text/xml"}
+
+
+def _site(origin: str) -> str:
+    return urlsplit(origin).netloc or origin
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host, perhaps with a port, is this machine by name; no host is.
+
+    A web page of another site can send requests to loopback; the browser tells its site in ``Origin``, or, after that site
+    has given its name another address, in ``Host``.
+    """
+    name = re.sub(r":\d*$", "", host)
+    return name in ("", "localhost", "[::1]") or name.endswith((LOOPBACK, ".localhost"))
 
 
 def _listening(port: int) -> socket.socket:

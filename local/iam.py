@@ -17,7 +17,7 @@ _SIMULATE: Final = "SimulatePrincipalPolicy"
 
 def iam(environ: dict[str, Any], start: Callable[..., Any], moto: Any) -> Iterable[bytes]:
     """Answer a request signed for IAM."""
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    body = environ["wsgi.input"].read(max(0, int(environ.get("CONTENT_LENGTH") or 0)))
     environ["wsgi.input"] = io.BytesIO(body)
     request = parse_qs(body.decode(errors="replace"))
     if request.get("Action") != [_SIMULATE]:

@@ -357,7 +357,7 @@ def _qualifier(environ: Mapping[str, Any]) -> str | None:
 
 def _body(environ: Mapping[str, Any]) -> bytes:
     chunked = environ.get("wsgi.input_terminated")
-    length = int(environ.get("CONTENT_LENGTH") or 0) if not chunked else _LARGEST_PAYLOAD + 1
+    length = max(0, int(environ.get("CONTENT_LENGTH") or 0)) if not chunked else _LARGEST_PAYLOAD + 1
     if length <= _LARGEST_PAYLOAD or chunked:
         body: bytes = environ["wsgi.input"].read(length)
         if len(body) <= _LARGEST_PAYLOAD:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
 
 import boto3
@@ -52,3 +53,23 @@ def test_what_moto_lacks_is_answered_in_the_services_form(service: str, call: st
         with pytest.raises(ClientError, match=rf"NotImplementedException.*{call}") as error:
             getattr(client, call)(**request_)
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:4580"}, 200),
+        ({"Host": "bucket.localhost"}, 200),
+        ({"Origin": "http://127.0.0.1:8888"}, 200),
+        ({"Origin": "https://example.com"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "example.com"}, 403),
+    ],
+)
+def test_web_pages_of_other_sites_are_not_answered(headers: dict[str, str], status: int) -> None:
+    with LocalEndpoint() as endpoint:
+        connection = http.client.HTTPConnection(endpoint.url.removeprefix("http://"), timeout=10)
+        connection.request("OPTIONS" if status == 403 else "GET", "/moto-api/data.json", headers=headers)
+        assert connection.getresponse().status == status
+        connection.close()
