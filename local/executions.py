@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sagemaker_provider.definition import Get, PipelineDefinition, Step
 from sagemaker_provider.definition.expressions import walk
-from sagemaker_provider.local import steps
+from sagemaker_provider.local import step_kinds, steps
+from sagemaker_provider.local.evaluation import StepFailedError
 from sagemaker_provider.local.pipelines import step_kind, steps_of
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Execution:
         """Run to the end."""
         try:
             steps.make_experiment(self)
-        except steps.StepFailedError as error:
+        except StepFailedError as error:
             self.finish("Failed", str(error))
             return
         self._take_up()
@@ -170,7 +171,7 @@ class Execution:
                 self.stopping.set()
                 for node in self._running():
                     if node.step.type != "ForEach":
-                        steps.stop(self, node)
+                        step_kinds.stop(self, node)
             self._settle()
             running = self._running()
             if not running:
@@ -342,7 +343,7 @@ class Execution:
     def _start_loop(self, node: Node) -> None:
         try:
             items = steps.loop_items(self, node)
-        except steps.StepFailedError as error:
+        except StepFailedError as error:
             steps.end(self, node, "Failed", FailureReason=str(error))
             self.inbox.put(node.name)
             return
