@@ -484,6 +484,11 @@ RULES: Final[dict[str, Rule]] = {
                 "The setting changes how Airflow renders templates; the translation reads them as Airflow does by default.",
                 "Check values made of text and templates, or remove the setting.",
             ),
+            "SMP634": (
+                "Variable becomes a parameter",
+                "Airflow reads the Variable in each run; the pipeline has the value that it is started with, or the default.",
+                "Pass the parameter at each start, or give the value with --values when converting.",
+            ),
             "SMP621": (
                 "Unknown step type",
                 "This version does not know the type, so the step is kept and not checked.",

@@ -89,6 +89,7 @@ COMMANDS: Final = (
             ),
             _FORMAT,
             _STRICT,
+            _argument("--values", metavar="FILE.yaml", help="values of Airflow Variables, which become defaults"),
             _argument(
                 "--nested-conditions",
                 dest="nested_conditions",

@@ -33,7 +33,11 @@ def convert(args: Namespace) -> int:
     path, folder = Path(args.path), Path(args.output or ".")
     if problem := _unusable(path, folder):
         return _usage(problem)
-    settings = Settings(args.nested_conditions, EXPERIMENT_OF_THE_PIPELINE if args.experiment else None)
+    try:
+        variables = _variables(Path(args.values)) if args.values else {}
+    except ValueError as error:
+        return _usage(f"{args.values}: {error}")
+    settings = Settings(args.nested_conditions, EXPERIMENT_OF_THE_PIPELINE if args.experiment else None, variables)
     dags, findings = load_dags(path, args.dag_id)
     report: list[dict[str, Any]] = []
     written: dict[Path, str] = {}
@@ -80,6 +84,32 @@ def convert(args: Namespace) -> int:
         summary = f"{len(report) - failed_count} of {len(report)} DAGs converted, {len(errors(findings))} errors, {_count(findings, Severity.DIFFERENCE)} differences"
         Console(stderr=True, highlight=False).print(summary)
     return FOUND if _fails(findings, args.strict) else DONE
+
+
+def _variables(file: Path) -> dict[str, str]:
+    """The Variables of a values file.
+
+    :raises ValueError: it cannot be read, or a value is not the text of a Variable; all of them at once.
+    """
+    import yaml
+
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict) or set(document) != {"variables"} or not isinstance(document["variables"], dict):
+        raise ValueError("a values file has one key, variables, with the names and values of Variables")
+    values = document["variables"]
+    wrong = [
+        f"the value of {name!r} is {value!r}, not a text or a number"
+        for name, value in values.items()
+        if not isinstance(value, (str, int, float)) or isinstance(value, bool)
+    ]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return {str(name): str(value) for name, value in values.items()}
 
 
 def validate(args: Namespace) -> int:

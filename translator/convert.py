@@ -33,10 +33,12 @@ class Settings:
 
     :param nested_conditions: ``lift`` moves a condition in a branch to the top level, ``keep`` leaves it there.
     :param experiment_config: ``PipelineExperimentConfig`` of the definition; ``None`` creates no experiment.
+    :param variables: values of Airflow Variables, which become the defaults of their parameters.
     """
 
     nested_conditions: str = "lift"
     experiment_config: Mapping[str, Any] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class _Compiler:
             self.findings.append(
                 finding("SMP104", "none of the tasks becomes a step" if self.graph else "the DAG has no tasks")
             )
-        self.parameters = Parameters(self.dag.params)
+        self.parameters = Parameters(self.dag.params, self.settings.variables)
         self.absorb_sensors()
         self.place()
         if errors(self.findings):

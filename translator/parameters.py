@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sagemaker_provider.definition import limits
@@ -48,10 +51,15 @@ def _value(params: Any, name: str) -> Any:
 
 
 class Parameters:
-    """The parameters of one pipeline: those of the DAG's params, and those that templates turn out to need."""
+    """The parameters of one pipeline: those of the DAG's params, and those that templates turn out to need.
 
-    def __init__(self, params: Any) -> None:
+    :param params: the params of the DAG.
+    :param variables: values of Airflow Variables, which become defaults.
+    """
+
+    def __init__(self, params: Any, variables: Mapping[str, str] = MappingProxyType({})) -> None:
         self.findings: list[Finding] = []
+        self.variables = variables
         self.known: dict[str, Parameter] = {}
         self.unfit: dict[str, str] = {}
         for name in params:
@@ -168,6 +176,36 @@ class Parameters:
             raise UntranslatableError(
                 f"{name!r} has the default {item.default_value!r} in one place and {default!r} in another"
             )
+        return parameter(item.name)
+
+    def variable(self, name: str, default: Any = None) -> Get:
+        """The expression for ``var.value.name``.
+
+        :param default: what the template says for a Variable that does not exist.
+        :raises UntranslatableError: its name is one of secrets, or it cannot be a parameter.
+        """
+        if looks_secret(name):
+            raise UntranslatableError(f"the Variable {name!r} has the name of a secret", "SMP306")
+        if not isinstance(default, (str, type(None))):
+            raise UntranslatableError(f"the default {default!r} of the Variable {name!r} is no text", "SMP305")
+        key = f"{{{{ var.value.{name} }}}}"  # no param is called so
+        value = self.variables.get(name, default)
+        if key not in self.known:
+            clean = self._name(name)
+            if any(item.name == clean for item in self.known.values()):
+                raise UntranslatableError(f"the Variable {name!r} and the param {clean!r} would be one parameter")
+            self._add(key, Parameter(clean, "String", value, description=f"Airflow Variable {name}"))
+            known = f"with the default {value!r}" if value is not None else "without default"
+            self.findings.append(
+                finding("SMP634", f"{key} becomes the parameter {clean!r} {known}", place=f"Parameters.{clean}")
+            )
+        item = self.known[key]
+        if item.default_value != value and None not in (item.default_value, value):
+            raise UntranslatableError(
+                f"the Variable {name!r} has the default {item.default_value!r} in one place and {value!r} in another"
+            )
+        if value is None:  # without a default in one place, a value is needed
+            self.known[key] = replace(item, default_value=None)
         return parameter(item.name)
 
     def date(self, name: str) -> Get:

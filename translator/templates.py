@@ -51,6 +51,7 @@ class Lookups:
     :param param: from the name of a param, and a default or ``None``, to an expression.
     :param declared: from the name of a param that the DAG declares with a value to an expression; ``None`` for others.
     :param date: from the name of a date macro to an expression.
+    :param variable: from the name of an Airflow Variable, and a default or ``None``, to an expression.
     :param xcom: from a task id and a path in its XCom to an expression.
     :param note: takes (code, message) of a finding.
     :param names: values of ``dag.dag_id``, ``task.task_id`` and the like.
@@ -59,6 +60,7 @@ class Lookups:
     param: Callable[[str, Any], Any]
     declared: Callable[[str], Any]
     date: Callable[[str], Any]
+    variable: Callable[[str, Any], Any]
     xcom: Callable[[str, tuple[Segment, ...]], Any]
     note: Callable[[str, str], None]
     names: dict[str, str]
@@ -188,6 +190,10 @@ def _look_up(path: list[Any], lookups: Lookups, text: str) -> Any:
             return lookups.names["task_id"]
         case [str() as name] if name in DATES:
             return lookups.date(name)
+        case ["var", "value", str() as name]:
+            return lookups.variable(name, None)
+        case ["var", "value", ("get", [str() as name, *default], {})] if len(default) < 2:
+            return lookups.variable(name, *(default or [None]))
         case ["ti" | "task_instance", ("xcom_pull", arguments, options), *below]:
             return _xcom(arguments, options, below, lookups, text)
         case [str() as name, *_]:

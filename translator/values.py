@@ -64,6 +64,7 @@ class Values:
             param=self._param,
             declared=self._declared,
             date=around.parameters.date,
+            variable=around.parameters.variable,
             xcom=self._xcom,
             note=self._note,
             names={"dag_id": around.dag_id, "task_id": task_id},

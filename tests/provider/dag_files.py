@@ -29,6 +29,9 @@ NESTED = (
     + '    inner = SageMakerConditionStepOperator(task_id="inner", conditions=is_one, if_task_ids="work")\n'
     + '    outer >> inner >> step("work")\n'
 )
+VARIABLE = (
+    HEAD + 'with DAG("variable", schedule=None):\n    step("work", config={"bucket": "{{ var.value.bucket }}"})\n'
+)
 TWO = HEAD + 'for name in ("two_a", "two_b"):\n    with DAG(name, schedule=None):\n        step("work")\n'
 SAME_NAME = HEAD + 'for name in ("same_name", "same.name"):\n    with DAG(name, schedule=None):\n        step("work")\n'
 NOISY = (

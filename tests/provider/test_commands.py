@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from dag_files import DIFFERENT, FILES, GOOD, NESTED, NO_DAG, SAME_NAME, TWO, UNKNOWN
+from dag_files import DIFFERENT, FILES, GOOD, NESTED, NO_DAG, SAME_NAME, TWO, UNKNOWN, VARIABLE
 
 from sagemaker_provider.cli import main
 
@@ -240,6 +240,40 @@ def test_validate_of_what_is_no_file(command: Commands, name: str) -> None:
     found = command("validate", name)
     assert (found.code, found.out) == (2, "")
     assert name in found.err
+
+
+# values of Variables
+
+
+def test_values_of_variables_become_defaults(command: Commands) -> None:
+    command.write(good=VARIABLE)
+    (command.folder / "values.yaml").write_text("variables:\n  bucket: mine\n  count: 3\n")
+    assert command("convert", "good.py", "--values", "values.yaml").code == 0
+    (parameter,) = command.definition("variable")["Parameters"]
+    assert parameter["DefaultValue"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("variables: [a]", "a values file has one key, variables"),
+        ("other: {}", "a values file has one key, variables"),
+        (
+            "variables: {a: [1], b: true, c: x}",
+            "the value of 'a' is [1], not a text or a number; the value of 'b' is True",
+        ),
+        ("a: [", "is not YAML"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_values_file_that_is_none_is_refused(command: Commands, text: str | None, part: str) -> None:
+    command.write(good=GOOD)
+    if text is not None:
+        (command.folder / "values.yaml").write_text(text)
+    outcome = command("convert", "good.py", "--values", "values.yaml")
+    assert outcome.code == 2
+    assert f"values.yaml: {part}" in outcome.err
+    assert not list(command.folder.glob("*.json"))
 
 
 # local

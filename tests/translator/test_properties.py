@@ -44,7 +44,7 @@ TEXTS = (
     "{{ params.flag }}",
     "line\n",
 )
-BAD_TEXTS = ("{{ params.text | upper }}", "{{ var.value.x }}", "{{ params.none }}", "{% if x %}a{% endif %}", "{{")
+BAD_TEXTS = ("{{ params.text | upper }}", "{{ var.json.x }}", "{{ params.none }}", "{% if x %}a{% endif %}", "{{")
 PARAMS = {"text": "t", "count": 3, "flag": True, "list": [1], **{f"t{index}": 1 for index in range(12)}}
 REFUSALS = {"SMP104", "SMP205", "SMP301", "SMP302", "SMP303", "SMP401", "SMP402", "SMP403"}
 

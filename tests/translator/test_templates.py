@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import Param
-from dag_makers import codes, messages, rewritten
+from dag_makers import codes, make_dag, messages, rewritten, step
+
+from sagemaker_provider.translator import Settings, convert
 
 PARAMS = {
     "name": "x",
@@ -104,6 +106,33 @@ def test_a_value_of_the_conf_is_the_parameter_and_the_difference_is_told(templat
 
 
 @pytest.mark.parametrize(
+    ("template", "default"),
+    [
+        ("{{ var.value.bucket }}", None),
+        ("{{ var.value['bucket'] }}", None),
+        ("{{ var.value.get('bucket') }}", None),
+        ("{{ var.value.get('bucket', 'b') }}", "b"),
+        ("{{ var.value.get('bucket', 'b') }}{{ var.value.get('bucket', 'b') }}", "b"),
+        ("{{ var.value.get('bucket', 'b') }}{{ var.value.bucket }}", None),
+        ("{{ var.value.bucket }}{{ var.value.get('bucket', 'b') }}", None),
+    ],
+)
+def test_a_variable_becomes_a_parameter(template: str, default: str | None) -> None:
+    value, conversion = rewritten(template, params=PARAMS)
+    assert value == (get("bucket") if template.count("{{") == 1 else join(get("bucket"), get("bucket")))
+    (parameter,) = [item for item in conversion.definition.parameters if item.name == "bucket"]
+    assert (parameter.type, parameter.default_value) == ("String", default)
+    assert codes(conversion) == ["SMP634"]
+
+
+def test_values_of_variables_become_defaults() -> None:
+    with make_dag() as dag:
+        step("reader", config={"a": "{{ var.value.bucket }}", "b": "{{ var.value.get('other', 'd') }}"})
+    conversion = convert(dag, Settings(variables={"bucket": "b", "other": "o", "unused": "u"}))
+    assert {item.name: item.default_value for item in conversion.definition.parameters} == {"bucket": "b", "other": "o"}
+
+
+@pytest.mark.parametrize(
     ("template", "code", "reason"),
     [
         ("{{ params.name | upper }}", "SMP301", "the filter upper"),
@@ -131,7 +160,11 @@ def test_a_value_of_the_conf_is_the_parameter_and_the_difference_is_told(templat
         ("{{ macros.ds_add(ds, 1) }}", "SMP301", "call"),
         ("{{ macros.uuid.uuid4() }}", "SMP301", "what is read of 'macros' has no counterpart"),
         ("{{ logical_date.strftime('%Y') }}", "SMP301", "what is read of 'logical_date' has no counterpart"),
-        ("{{ var.value.bucket }}", "SMP301", "what is read of 'var' has no counterpart"),
+        ("{{ var.json.bucket.name }}", "SMP301", "what is read of 'var' has no counterpart"),
+        ("{{ var.value.db_password }}", "SMP306", "has the name of a secret"),
+        ("{{ var.value.get('x', 1) }}", "SMP305", "is no text"),
+        ("{{ var.value.get('x', 'a') }}{{ var.value.get('x', 'b') }}", "SMP301", "'a' in one place and 'b' in another"),
+        ("{{ var.value.name }}", "SMP301", "the Variable 'name' and the param 'name' would be one parameter"),
         ("{{ conn.aws.host }}", "SMP301", "what is read of 'conn' has no counterpart"),
         ("{{ prev_ds }}", "SMP301", "'prev_ds' is known to Airflow only"),
         ("{{ ti.try_number }}", "SMP301", "what is read of 'ti' has no counterpart"),
