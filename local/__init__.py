@@ -1,1 +1,1 @@
-"""Local services for development and tests."""
+"""The local SageMaker: jobs and pipelines run on this machine, for development and tests."""

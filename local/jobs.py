@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from sagemaker_provider.local import checks, runners, simulation, transforms, tuning
+from sagemaker_provider.local import runners, simulation, transforms, tuning
 from sagemaker_provider.local.containers import Container, check_settings
 from sagemaker_provider.local.logs import LogStream
 from sagemaker_provider.local.transfers import JobError
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from sagemaker_provider.local.service import LocalSageMaker
     from sagemaker_provider.local.store import Record
 
-check = checks.check
-training_summaries = tuning.training_summaries
 
 Outcome: TypeAlias = "tuple[str, dict[str, Any]]"
 """Status in which a job ended, and further members of its record."""

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sagemaker_provider.definition import shapes
-from sagemaker_provider.local import jobs
+from sagemaker_provider.local import runnable, tuning
 from sagemaker_provider.local.errors import ServiceError, invalid, missing
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _words(kind: str) -> str:
 def _create(kind: Kind, local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     record = {key: value for key, value in request.items() if key != "Tags"}
     name = request.get(kind.key) or uuid.uuid4().hex
-    why = jobs.check(local, region, kind.name, request) if kind.job else None
+    why = runnable.why_not(local, region, kind.name, request) if kind.job else None
     if why and local.settings.images == "refuse":
         raise invalid(f"the local SageMaker cannot run this job and is set to refuse such jobs: {why}")
     if kind.name in _CHECKS:
@@ -412,7 +412,7 @@ def _list_associations(local: LocalSageMaker, region: str, request: dict[str, An
 def _training_jobs_of(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     name = request["HyperParameterTuningJobName"]
     find(local, region, "HyperParameterTuningJob", name)
-    summaries = jobs.training_summaries(local, region, name)
+    summaries = tuning.training_summaries(local, region, name)
     if "StatusEquals" in request:
         summaries = [item for item in summaries if item["TrainingJobStatus"] == request["StatusEquals"]]
     if request.get("SortBy") == "FinalObjectiveMetricValue":

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from sagemaker_provider.local import checks, transfers
+from sagemaker_provider.local import runnable, transfers
 from sagemaker_provider.local.transfers import join
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def why(run: Run) -> str | None:
         return None
     if run.settings.images == "simulate-all":
         return "the settings say that all jobs are"
-    return checks.check(run.local, run.region, run.kind, run.record)
+    return runnable.why_not(run.local, run.region, run.kind, run.record)
 
 
 def simulate(run: Run) -> Outcome:

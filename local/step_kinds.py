@@ -28,8 +28,8 @@ from sagemaker_provider.definition.outputs import OutputError, output_text, type
 from sagemaker_provider.definition.step_types import EMR_CLUSTER, STEP_TYPES, Resource, State, state_of
 from sagemaker_provider.local.errors import ServiceError
 from sagemaker_provider.local.evaluation import StepFailedError, as_properties, properties_of_step
-from sagemaker_provider.local.jobs import training_summaries
 from sagemaker_provider.local.tasks import StepStoppedError, Task, dashed
+from sagemaker_provider.local.tuning import training_summaries
 
 if TYPE_CHECKING:
     from sagemaker_provider.local.executions import Execution, Node

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from sagemaker_provider.local import checks, runners, serving, toolkit, transfers
+from sagemaker_provider.local import runnable, runners, serving, toolkit, transfers
 from sagemaker_provider.local.containers import Container
 from sagemaker_provider.local.transfers import JobError, join
 
@@ -26,7 +26,7 @@ def transform(run: Run) -> Outcome:
     """Run a Transform job."""
     record = run.record
     model = run.local.store.get(run.region, "Model", record["ModelName"])
-    parts = checks.model_containers(run.local, run.region, model or {})
+    parts = runnable.model_containers(run.local, run.region, model or {})
     if not parts:
         raise JobError(f"ClientError: the model {record['ModelName']!r} does not exist or has no container")
     container = run.container(parts[0].get("Image", ""))

@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sagemaker_provider.local.checks import definitions
 from sagemaker_provider.local.errors import ServiceError
+from sagemaker_provider.local.runnable import definitions
 from sagemaker_provider.local.transfers import JobError, join
 
 if TYPE_CHECKING:

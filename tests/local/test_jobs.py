@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from job_tools import CLUSTER, IMAGE, REGION, ROLE, Bench, archive, channel, members, s3_input, s3_output
 
-from sagemaker_provider.local import jobs
+from sagemaker_provider.local import runnable
 from sagemaker_provider.local.containers import namespaces_work
 from sagemaker_provider.local.service import LocalSettings, local_sagemaker
 
@@ -456,7 +456,7 @@ def test_check_images_write_empty_results(simple: Bench) -> None:
     ],
 )  # fmt: skip
 def test_check_says_why_a_job_cannot_run(simple: Bench, kind: str, request_: dict[str, Any], reason: str) -> None:
-    assert reason in str(jobs.check(simple.local, REGION, kind, request_))
+    assert reason in str(runnable.why_not(simple.local, REGION, kind, request_))
 
 
 def test_jobs_that_cannot_run_can_be_refused() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from job_tools import IMAGE, REGION, ROLE, Bench, archive
 
-from sagemaker_provider.local import jobs, serving, transforms
+from sagemaker_provider.local import runnable, serving, transforms
 from sagemaker_provider.local.containers import namespaces_work
 from sagemaker_provider.local.service import LocalSettings, local_sagemaker
 from sagemaker_provider.local.transfers import JobError
@@ -169,7 +169,7 @@ def test_models_without_code_or_of_several_containers_cannot_run(simple: Bench) 
     source = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/x"}}}
     for model, reason in (("bare", "SAGEMAKER_PROGRAM"), ("pipe", "2 containers")):
         assert reason in str(
-            jobs.check(simple.local, REGION, "TransformJob", {"ModelName": model, "TransformInput": source})
+            runnable.why_not(simple.local, REGION, "TransformJob", {"ModelName": model, "TransformInput": source})
         )
 
 

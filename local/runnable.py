@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _BARE: Final = "the image {!r} has its code in itself, and images do not run here"
 
 
-def check(local: LocalSageMaker, region: str, kind: str, request: Mapping[str, Any]) -> str | None:
+def why_not(local: LocalSageMaker, region: str, kind: str, request: Mapping[str, Any]) -> str | None:
     """Why a job cannot run on this machine, so that it can only be simulated or refused.
 
     :param kind: such as ``ProcessingJob``.
