@@ -116,7 +116,15 @@ def _json_get(execution: Execution, node: Node, expression: JsonGet, go: Callabl
         uri = f"{str(down(properties, segments, expression.property_file.path)).rstrip('/')}/{file.path}"
     else:
         uri = str(go(expression.s3_uri))
-    document = read_json(execution, uri)
+    try:
+        document = read_json(execution, uri)
+    except StepFailedError as error:
+        if expression.property_file is not None and _simulated(execution, properties):
+            where = f"{file.output_name}/{file.path}"
+            raise StepFailedError(
+                f"{error}; the job of {owner!r} was simulated: put {where} into simulated_outputs"
+            ) from None
+        raise
     try:
         value = paths.look_up(document, paths.parse(expression.path))
     except (LookupError, ValueError) as error:
@@ -124,6 +132,12 @@ def _json_get(execution: Execution, node: Node, expression: JsonGet, go: Callabl
     if isinstance(value, (dict, list)) or value is None:
         raise StepFailedError(f"ClientError: {expression.path!r} of {uri} is not a single value")
     return value
+
+
+def _simulated(execution: Execution, properties: Mapping[str, Any]) -> bool:
+    """Whether the job with these properties ran no code."""
+    name = properties.get("ProcessingJobName", "")
+    return (execution.local.store.get(execution.region, "ProcessingJob", name) or {}).get("_mode") == "simulated"
 
 
 def read_json(execution: Execution, uri: str) -> Any:

@@ -311,6 +311,8 @@ class Jobs:
             step = {"Status": "Starting", "StartTime": time.time(), "StatusMessage": "Starting the job on this machine"}
             first.update(SecondaryStatus="Starting", SecondaryStatusTransitions=[step])
         run.change(**first)
+        if run.simulated:
+            _log.info("%s %s is simulated, no code runs: %s", kind, name, run.why_simulated)
         with self._lock:
             if self._closed:
                 return
@@ -431,6 +433,9 @@ class Jobs:
                 seconds = math.ceil(now - record[kind.start])
                 last.update(TrainingTimeInSeconds=seconds, BillableTimeInSeconds=seconds)
             self.local.store.change(run.region, run.kind, run.name, **last)
+        if status == "Failed":
+            where = f"; log group /aws/sagemaker/{kind.group}, stream {run.name}/algo-1-..." if kind.group else ""
+            _log.info("%s %s failed: %s%s", run.kind, run.name, last.get("FailureReason", ""), where)
         with self._lock:
             self._runs.pop((run.region, run.kind, run.name), None)
 

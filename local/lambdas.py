@@ -28,6 +28,7 @@ from sagemaker_provider.local.logs import LogStream
 if TYPE_CHECKING:
     from sagemaker_provider.local.service import LocalSageMaker
 
+_CREATE: Final = re.compile(r"/2015-03-31/functions/?")
 _RUNTIME: Final = Path(__file__).with_name("lambda_runtime.py")
 _INIT_SECONDS: Final = 10.0
 """Time for imports, which does not count towards the function's time-out."""
@@ -69,6 +70,8 @@ class Lambdas:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any], moto: Any) -> Iterable[bytes]:
         """Answer a request signed for Lambda."""
         path = _PATH.fullmatch(environ["PATH_INFO"])
+        if environ["REQUEST_METHOD"] == "POST" and _CREATE.fullmatch(environ["PATH_INFO"]):
+            self._make_role(environ)
         if path is None or environ["REQUEST_METHOD"] != "POST":
             return moto(environ, start)  # type: ignore[no-any-return]
         scope = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -82,6 +85,19 @@ class Lambdas:
             body = json.dumps({"Type": "User", "Message": error.message}).encode()
             headers = [("x-amzn-ErrorType", error.code), ("x-amzn-RequestId", str(uuid.uuid4()))]
             return _respond(start, f"{error.status} Error", body, headers)
+
+    def _make_role(self, environ: dict[str, Any]) -> None:
+        """Make the role of a new function, which moto looks up; nothing is forbidden here."""
+        length = max(0, int(environ.get("CONTENT_LENGTH") or 0))
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        try:
+            role = str(json.loads(body)["Role"]).rpartition("/")[2]
+        except (ValueError, TypeError, KeyError):
+            return  # moto says what is wrong with it
+        iam = self._local.client("iam", "us-east-1")
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
 
     def _invoked(self, function: Any, environ: Mapping[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         body = _body(environ)

@@ -220,6 +220,8 @@ def local_sagemaker(settings: LocalSettings | None = None, port: int = 0) -> Ite
     :raises ValueError: the settings cannot work on this machine.
     """
     settings = settings or LocalSettings()
+    if not isinstance(settings, LocalSettings):
+        raise TypeError(f"settings are LocalSettings(...), not {type(settings).__name__}")
     with contextlib.ExitStack() as stack:
         if settings.data is not None:
             settings.data.mkdir(parents=True, exist_ok=True)

@@ -248,7 +248,8 @@ def _outputs(task: Task, values: Mapping[str, Any], kind: str, metadata: dict[st
     try:
         typed = typed_outputs(task.step.output_parameters or (), values)
     except OutputError as error:
-        raise StepFailedError(f"ClientError: outputs: {error}") from None
+        answered = ", ".join(map(repr, values)) or "nothing"
+        raise StepFailedError(f"ClientError: outputs: {error}; the answer has {answered}") from None
     shown = [{"Name": name, "Value": output_text(value)} for name, value in typed.items()]
     return {"Metadata": {kind: {**metadata, "OutputParameters": shown}}, "_properties": {"OutputParameters": typed}}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
-HELP: Final = "Convert DAGs to Amazon SageMaker Pipelines and check definitions"
+HELP: Final = "Convert DAGs to Amazon SageMaker Pipelines, check definitions, run a local SageMaker"
 
 
 @dataclass(frozen=True)

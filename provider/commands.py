@@ -189,13 +189,13 @@ def local(args: Namespace) -> int:
     try:
         import moto.moto_server.werkzeug_app  # noqa: F401 - it brings flask and werkzeug
 
+        from sagemaker_provider.local.containers import isolation
         from sagemaker_provider.local.faults import from_json as faults_from_json
         from sagemaker_provider.local.service import LocalSettings, local_sagemaker
     except ModuleNotFoundError as error:
         return _usage(f"{error.name} is not installed: pip install 'airflow-provider-sagemaker-pipelines[local]'")
-    given = {
-        name: getattr(args, name) for name in ("data", *LOCAL_SETTINGS) if getattr(args, name) not in (None, False)
-    }
+    values = {name: getattr(args, name) for name in ("data", *LOCAL_SETTINGS)}
+    given = {name: value for name, value in values.items() if value is not None and value is not False}
     settings: dict[str, Any] = {
         name: Path(value) if name in ("data", "simulated_outputs") else value for name, value in given.items()
     }
@@ -221,7 +221,8 @@ def local(args: Namespace) -> int:
             return _usage(str(error))
         for fault in faults:
             server.faults.add(fault)
-        print("# Local SageMaker; no AWS account is used. In the shell of the client:")
+        print(f"# Local SageMaker; no AWS account is used. Isolation of jobs: {isolation(server.settings)}.")
+        print("# In the shell of the client:")
         for name, value in server.environment.items():
             print(f"export {name}={value}")
         print("unset AWS_PROFILE AWS_SESSION_TOKEN", flush=True)

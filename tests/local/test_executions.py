@@ -202,7 +202,9 @@ def test_json_get_reads_a_property_file(pipelines: Pipelines) -> None:
     s3.put_object(Bucket="bucket", Key="report/metrics.json", Body=b"{")
     assert "is not JSON" in pipelines.steps(pipelines.run())["C"]["FailureReason"]
     s3.delete_object(Bucket="bucket", Key="report/metrics.json")
-    assert "NoSuchKey" in pipelines.steps(pipelines.run())["C"]["FailureReason"]
+    reason = pipelines.steps(pipelines.run())["C"]["FailureReason"]
+    assert "NoSuchKey" in reason
+    assert "the job of 'Evaluate' was simulated: put report/metrics.json into simulated_outputs" in reason
 
 
 def test_a_number_where_text_is_wanted_fails_unless_it_may_be_converted(

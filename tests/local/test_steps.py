@@ -587,3 +587,10 @@ def test_an_answer_that_is_repeated_with_its_token_is_one_answer(pipelines: Pipe
         pipelines.sagemaker.send_pipeline_execution_step_success(**request)
     pipelines.wait(arn)
     assert pipelines.status(arn) == "Succeeded"
+
+
+def test_a_function_needs_no_role_of_its_own(local: Any) -> None:
+    client = local.client("lambda")
+    arn = "arn:aws:iam::123456789012:role/nobody-made-it"
+    client.create_function(FunctionName="f", Runtime="python3.12", Role=arn, Handler="c.h", Code={"ZipFile": b"x"})
+    assert client.get_function(FunctionName="f")["Configuration"]["Role"].endswith("role/nobody-made-it")

@@ -304,6 +304,7 @@ def own_process_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             ["simulated_outputs is a folder", "retry_scale is at least 0"],
         ),
         (("--python", "none/python"), ["none/python"]),
+        (("--max-processes", "0"), ["max_processes is at least 1, not 0"]),
     ],
 )
 @pytest.mark.usefixtures("own_process_state")
