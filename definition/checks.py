@@ -39,6 +39,13 @@ class BaselineError(Exception):
     """A check needs an existing baseline, and there is none."""
 
 
+def is_set(value: Any, default: bool = False) -> bool:
+    """Whether a key such as ``SkipCheck`` is set; rendered templates and parameters are text."""
+    if value is None:
+        return default
+    return value.strip().lower() == "true" if isinstance(value, str) else bool(value)
+
+
 def approved_packages_request(group: str) -> dict[str, Any]:
     """The ListModelPackages request whose first answer is the latest approved package of a group."""
     return {

@@ -32,7 +32,7 @@ from rich.table import Column, Table
 from sagemaker_provider.definition.shapes import request_shape
 from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, STEP_TYPES, Resource, State, state_of
 from sagemaker_provider.local.dag_runs import airflow_settings, migrate, run_dag
-from sagemaker_provider.local.service import RunningLocalSageMaker, local_sagemaker
+from sagemaker_provider.local.service import LocalSageMaker, local_sagemaker
 
 DAG_ID = "diabetes"
 BUCKET = "sagemaker-diabetes"
@@ -116,7 +116,7 @@ class _Demo:
         """A heading."""
         self.console.print(f"\n[bold]{text}[/bold]")
 
-    def upload(self, local: RunningLocalSageMaker) -> None:
+    def upload(self, local: LocalSageMaker) -> None:
         """Put the scripts of the jobs where the DAG expects them."""
         self.console.print(f"   {local.url}: jobs and pipelines run on this machine, without AWS and Docker")
         region = self.s3.meta.region_name

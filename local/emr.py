@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from sagemaker_provider.local.bodies import json_object, take
 from sagemaker_provider.local.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -37,10 +37,8 @@ class EMR:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any], moto: Any) -> Iterable[bytes]:
         """Answer a request signed for EMR."""
         operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[2]
-        body = environ["wsgi.input"].read(max(0, int(environ.get("CONTENT_LENGTH") or 0)))
-        environ["wsgi.input"] = io.BytesIO(body)
         try:
-            request = _parsed(body)
+            request = json_object(take(environ))
             with self._lock:
                 self._advance()
                 _check(operation, request)
@@ -166,16 +164,6 @@ def _clusters() -> dict[str, Any]:
 
     backends = list(emr_backends[DEFAULT_ACCOUNT_ID].values())
     return {cluster_id: cluster for backend in backends for cluster_id, cluster in list(backend.clusters.items())}
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        request = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("SerializationException", f"the request is not JSON: {error}") from error
-    if not isinstance(request, dict):
-        raise ServiceError("SerializationException", "a request is a JSON object")
-    return request
 
 
 def _respond(start: Callable[..., Any], status: int, answer: Any) -> Iterable[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import re
@@ -14,6 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
+
+from sagemaker_provider.local.bodies import take
+from sagemaker_provider.local.errors import ServiceError
 
 if TYPE_CHECKING:
     from sagemaker_provider.local.journal import Journal
@@ -68,20 +70,18 @@ class LocalEndpoint:
         name = scope["service"] if scope else unsigned
         moto = self._moto if self._journal is None else partial(self._journaled, name)
         service = self._services.get(name)
-        return service(environ, start, moto) if service else moto(environ, start)
+        try:
+            return service(environ, start, moto) if service else moto(environ, start)
+        except ServiceError as error:  # a body that cannot be read
+            start(f"{error.status} Error", [("Content-Type", "text/plain")])
+            return [f"{error.code}: {error.message}\n".encode()]
 
     def _journaled(self, service: str, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         """Moto's answer; what it changed is kept."""
         assert self._journal is not None
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return self._moto(environ, start)
-        if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
-            body = environ["wsgi.input"].read()
-            environ["CONTENT_LENGTH"] = str(len(body))
-            del environ["HTTP_TRANSFER_ENCODING"]
-        else:
-            body = environ["wsgi.input"].read(max(0, int(environ.get("CONTENT_LENGTH") or 0)))
-        environ["wsgi.input"] = io.BytesIO(body)
+        take(environ)
         if not self._journal.wants(environ, service):
             return self._moto(environ, start)
         return self._journal.carry_out(self._moto, environ, start)

@@ -345,7 +345,7 @@ class Execution:
             items = steps.loop_items(self, node)
         except StepFailedError as error:
             steps.end(self, node, "Failed", FailureReason=str(error))
-            self.inbox.put(node.name)
+            node.state = "Failed"
             return
         loop = self._loops[node.name] = _Loop(self, node, items)
         for child in loop.children:

@@ -5,21 +5,20 @@ Nothing is forbidden here, so every action is allowed.
 
 from __future__ import annotations
 
-import io
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from sagemaker_provider.local.bodies import take
+
 _SIMULATE: Final = "SimulatePrincipalPolicy"
 
 
 def iam(environ: dict[str, Any], start: Callable[..., Any], moto: Any) -> Iterable[bytes]:
     """Answer a request signed for IAM."""
-    body = environ["wsgi.input"].read(max(0, int(environ.get("CONTENT_LENGTH") or 0)))
-    environ["wsgi.input"] = io.BytesIO(body)
-    request = parse_qs(body.decode(errors="replace"))
+    request = parse_qs(take(environ).decode(errors="replace"))
     if request.get("Action") != [_SIMULATE]:
         return moto(environ, start)  # type: ignore[no-any-return]
     actions = [value for key, values in sorted(request.items()) if key.startswith("ActionNames.") for value in values]

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sagemaker_provider.local.bodies import json_object, take
 from sagemaker_provider.local.errors import ServiceError
 from sagemaker_provider.local.logs import LogStream
 
@@ -88,18 +89,15 @@ class Lambdas:
 
     def _make_role(self, environ: dict[str, Any]) -> None:
         """Make the role of a new function, which moto looks up; nothing is forbidden here."""
-        length = max(0, int(environ.get("CONTENT_LENGTH") or 0))
-        body = environ["wsgi.input"].read(length)
-        environ["wsgi.input"] = io.BytesIO(body)
         try:
-            role = str(json.loads(body)["Role"]).rpartition("/")[2]
-        except (ValueError, TypeError, KeyError):
+            role = str(json_object(take(environ))["Role"]).rpartition("/")[2]
+        except (ServiceError, KeyError):
             return  # moto says what is wrong with it
         iam = self._local.client("iam", "us-east-1")
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
 
-    def _invoked(self, function: Any, environ: Mapping[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def _invoked(self, function: Any, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         body = _body(environ)
         kind = environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse")
         if kind not in ("RequestResponse", "Event", "DryRun"):
@@ -371,15 +369,12 @@ def _qualifier(environ: Mapping[str, Any]) -> str | None:
     return next(iter(parse_qs(environ.get("QUERY_STRING", "")).get("Qualifier", ())), None)
 
 
-def _body(environ: Mapping[str, Any]) -> bytes:
-    chunked = environ.get("wsgi.input_terminated")
-    length = max(0, int(environ.get("CONTENT_LENGTH") or 0)) if not chunked else _LARGEST_PAYLOAD + 1
-    if length <= _LARGEST_PAYLOAD or chunked:
-        body: bytes = environ["wsgi.input"].read(length)
-        if len(body) <= _LARGEST_PAYLOAD:
-            return body
-    message = f"Request must be smaller than {_LARGEST_PAYLOAD} bytes for the InvokeFunction operation"
-    raise ServiceError("RequestTooLargeException", message, status=413)
+def _body(environ: dict[str, Any]) -> bytes:
+    try:
+        return take(environ, _LARGEST_PAYLOAD)
+    except ServiceError as error:
+        message = f"Request must be smaller than {_LARGEST_PAYLOAD} bytes for the InvokeFunction operation"
+        raise (ServiceError("RequestTooLargeException", message, 413) if error.status == 413 else error) from None
 
 
 def _event(body: bytes) -> Any:

@@ -8,6 +8,7 @@ import secrets
 import string
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sagemaker_provider.definition import DefinitionError, Finding, PipelineDefinition, Severity
@@ -41,10 +42,6 @@ def pipeline_of(local: LocalSageMaker, region: str, name: str) -> Record:
 
 
 def _create(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    return once(local, region, "CreatePipeline", request, _create_once)
-
-
-def _create_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     name, now = request["PipelineName"], time.time()
     text = _definition(local, region, request)
     arn = local.arn(region, f"pipeline/{name}")
@@ -202,10 +199,6 @@ def _list(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[s
 
 
 def _delete(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    return once(local, region, "DeletePipeline", request, _delete_once)
-
-
-def _delete_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     pipeline = pipeline_of(local, region, request["PipelineName"])
     name = pipeline["PipelineName"]
     executions = [item for item in local.store.records(region, "PipelineExecution") if item["_pipeline"] == name]
@@ -274,10 +267,6 @@ def steps_of(local: LocalSageMaker, region: str, execution: str) -> list[Record]
 
 
 def _start(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    return once(local, region, "StartPipelineExecution", request, _start_once)
-
-
-def _start_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     pipeline = pipeline_of(local, region, request["PipelineName"])
     version = _chosen_version(local, region, pipeline, request)
     definition = PipelineDefinition.from_json(version["_definition"])
@@ -419,10 +408,6 @@ def _update_execution(local: LocalSageMaker, region: str, request: dict[str, Any
 
 
 def _stop(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    return once(local, region, "StopPipelineExecution", request, _stop_once)
-
-
-def _stop_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     arn = request["PipelineExecutionArn"]
     with local.store.changed:
         if (status := execution_of(local, region, arn)["PipelineExecutionStatus"]) in _ENDED:
@@ -433,10 +418,6 @@ def _stop_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> d
 
 
 def _retry(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    return once(local, region, "RetryPipelineExecution", request, _retry_once)
-
-
-def _retry_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     arn = request["PipelineExecutionArn"]
     with local.store.changed:
         record = execution_of(local, region, arn)
@@ -464,14 +445,6 @@ def _retry_once(local: LocalSageMaker, region: str, request: dict[str, Any]) -> 
     return {"PipelineExecutionArn": arn}
 
 
-def _succeed(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    return once(local, region, "SendPipelineExecutionStepSuccess", request, _answer_callback)
-
-
-def _fail(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
-    return once(local, region, "SendPipelineExecutionStepFailure", {**request, "_failed": True}, _answer_callback)
-
-
 def _answer_callback(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     """Keep the answer of a worker; the step waits for it."""
     with local.store.changed:
@@ -484,9 +457,23 @@ def _answer_callback(local: LocalSageMaker, region: str, request: dict[str, Any]
     return {"PipelineExecutionArn": token["PipelineExecutionArn"]}
 
 
-OPERATIONS: Final[Mapping[str, Handler]] = {
+def _answer_failure(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
+    return _answer_callback(local, region, {**request, "_failed": True})
+
+
+_IDEMPOTENT: Final[Mapping[str, Handler]] = {
     "CreatePipeline": _create,
     "DeletePipeline": _delete,
+    "RetryPipelineExecution": _retry,
+    "SendPipelineExecutionStepFailure": _answer_failure,
+    "SendPipelineExecutionStepSuccess": _answer_callback,
+    "StartPipelineExecution": _start,
+    "StopPipelineExecution": _stop,
+}
+"""Operations that a client may repeat with the same ``ClientRequestToken``."""
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    **{operation: partial(once, operation, handler) for operation, handler in _IDEMPOTENT.items()},
     "DescribePipeline": _describe,
     "DescribePipelineDefinitionForExecution": _definition_of_execution,
     "DescribePipelineExecution": _describe_execution,
@@ -495,11 +482,6 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "ListPipelineParametersForExecution": _list_parameters,
     "ListPipelineVersions": _list_versions,
     "ListPipelines": _list,
-    "RetryPipelineExecution": _retry,
-    "SendPipelineExecutionStepFailure": _fail,
-    "SendPipelineExecutionStepSuccess": _succeed,
-    "StartPipelineExecution": _start,
-    "StopPipelineExecution": _stop,
     "UpdatePipeline": _update,
     "UpdatePipelineExecution": _update_execution,
     "UpdatePipelineVersion": _update_version,

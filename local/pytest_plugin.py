@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sagemaker_provider.local.service import RunningLocalSageMaker
+    from sagemaker_provider.local.service import LocalSageMaker
     from sagemaker_provider.local.settings import LocalSettings
 
 
@@ -44,7 +44,7 @@ def local_sagemaker_settings(pytestconfig: pytest.Config) -> LocalSettings:
 
 
 @pytest.fixture(scope="session")
-def local_sagemaker_server(local_sagemaker_settings: LocalSettings) -> Iterator[RunningLocalSageMaker]:
+def local_sagemaker_server(local_sagemaker_settings: LocalSettings) -> Iterator[LocalSageMaker]:
     """The server behind ``local_sagemaker``, one for the session. Tests want ``local_sagemaker``."""
     from sagemaker_provider.local.service import local_sagemaker
 
@@ -54,8 +54,8 @@ def local_sagemaker_server(local_sagemaker_settings: LocalSettings) -> Iterator[
 
 @pytest.fixture
 def local_sagemaker(
-    local_sagemaker_server: RunningLocalSageMaker, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[RunningLocalSageMaker]:
+    local_sagemaker_server: LocalSageMaker, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LocalSageMaker]:
     """A local SageMaker without jobs, pipelines, faults and, in the other services, anything.
 
     For the time of the test the environment points at it, so that any AWS client reaches it and no real account. Its
@@ -87,7 +87,7 @@ _REAL = (
 """Variables that would lead a client elsewhere, or let it use other credentials."""
 
 
-def _forget(local: RunningLocalSageMaker) -> None:
+def _forget(local: LocalSageMaker) -> None:
     from moto.moto_api._internal.models import moto_api_backend
 
     local.reset()

@@ -437,7 +437,7 @@ def _list_candidates(local: LocalSageMaker, region: str, request: dict[str, Any]
 def _create_package(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     from sagemaker_provider.local.service import once
 
-    return once(local, region, "CreateModelPackage", request, _new_package)
+    return once("CreateModelPackage", _new_package, local, region, request)
 
 
 def _new_package(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ Every other AWS service on the same endpoint is moto's.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import logging
 import re
@@ -20,17 +19,19 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sagemaker_provider.definition import shapes
+from sagemaker_provider.local.bodies import json_object, take
 from sagemaker_provider.local.endpoint import LocalEndpoint
 from sagemaker_provider.local.errors import ServiceError, invalid
 from sagemaker_provider.local.faults import Faults, control, resource_name
 from sagemaker_provider.local.settings import LocalSettings
 from sagemaker_provider.local.store import Store
 
-__all__ = ["LocalSageMaker", "LocalSettings", "RunningLocalSageMaker", "local_sagemaker"]
+__all__ = ["LocalSageMaker", "LocalSettings", "local_sagemaker"]
 
 Handler: TypeAlias = "Callable[[LocalSageMaker, str, dict[str, Any]], dict[str, Any]]"
 """Answers an operation: (local SageMaker, Region, request) -> response; raises ``ServiceError``."""
@@ -62,7 +63,8 @@ class LocalSageMaker:
     :param settings: see :class:`~sagemaker_provider.local.settings.LocalSettings`.
 
     ``faults`` makes calls and jobs fail on demand; ``calls`` are the latest 10,000 calls that were accepted, those of
-    pipelines too; ``store`` is what it knows; ``url`` is where its endpoint is.
+    pipelines too; ``store`` is what it knows; ``url`` is where its endpoint is; ``environment`` are the variables with which
+    boto3, Airflow, the AWS CLI and the SageMaker SDK use it.
     """
 
     def __init__(self, settings: LocalSettings) -> None:
@@ -73,6 +75,7 @@ class LocalSageMaker:
         self.settings = settings
         self.faults = Faults()
         self.url = ""
+        self.environment: Mapping[str, str] = {}
         if settings.data is None:
             self.work = Path(tempfile.mkdtemp(prefix="local-sagemaker-"))
         else:
@@ -171,7 +174,7 @@ class LocalSageMaker:
         region = scope["region"] if scope else REGION
         operation = target.partition(".")[2]
         try:
-            body = _read(environ)
+            body = take(environ, MAX_BODY)
             if not _REGION.fullmatch(region):
                 raise ServiceError("InvalidSignatureException", f"there is no Region {region!r}", status=403)
             if operation not in shapes.service_model("sagemaker").operation_names or not target.startswith(
@@ -179,9 +182,8 @@ class LocalSageMaker:
             ):
                 raise ServiceError("UnknownOperationException", f"SageMaker has no operation {target!r}")
             if operation not in _operations() and _in_moto(operation):
-                environ["wsgi.input"] = io.BytesIO(body)
                 return moto(environ, start)  # type: ignore[no-any-return]
-            request = _parsed(body)
+            request = json_object(body)
             answer, status = self.call(operation, request, region), 200
             if self.faults.loses_response(operation, resource_name(operation, request)):
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
@@ -203,15 +205,8 @@ class LocalSageMaker:
         return [text]
 
 
-class RunningLocalSageMaker(LocalSageMaker):
-    """A local SageMaker with its endpoint."""
-
-    environment: Mapping[str, str]
-    """Environment variables with which boto3, Airflow, the AWS CLI and the SageMaker SDK use the endpoint."""
-
-
 @contextlib.contextmanager
-def local_sagemaker(settings: LocalSettings | None = None, port: int = 0) -> Iterator[RunningLocalSageMaker]:
+def local_sagemaker(settings: LocalSettings | None = None, port: int = 0) -> Iterator[LocalSageMaker]:
     """A local SageMaker on loopback, for the time of a ``with`` block.
 
     :param settings: how jobs run; by default in memory, and what cannot run is simulated.
@@ -245,14 +240,14 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _serve(settings: LocalSettings, port: int) -> Iterator[RunningLocalSageMaker]:
+def _serve(settings: LocalSettings, port: int) -> Iterator[LocalSageMaker]:
     from sagemaker_provider.local import resources
     from sagemaker_provider.local.emr import EMR
     from sagemaker_provider.local.iam import iam
     from sagemaker_provider.local.journal import Journal
 
     journal = Journal(settings.data / "services.sqlite") if settings.data else None
-    local = RunningLocalSageMaker(settings)
+    local = LocalSageMaker(settings)
     services: dict[str, Any] = {"sagemaker": local, "lambda": local.lambdas, "elasticmapreduce": EMR(local), "iam": iam}
     pages = {"/local-sagemaker/faults": lambda environ, start: control(local.faults, environ, start)}
     try:
@@ -314,9 +309,9 @@ def _modelled(value: Any, shape: Any) -> Any:
 
 
 def once(
-    local: LocalSageMaker, region: str, operation: str, request: dict[str, Any], carry_out: Handler
+    operation: str, carry_out: Handler, local: LocalSageMaker, region: str, request: dict[str, Any]
 ) -> dict[str, Any]:
-    """Carry out a call, or give the response of the same call with the same ``ClientRequestToken`` before.
+    """Carry out a call, or give the response of the same call with the same token before.
 
     :raises ServiceError: the token was used with another request.
     """
@@ -334,13 +329,11 @@ def once(
         return response
 
 
+@cache
 def _operations() -> Mapping[str, Handler]:
     from sagemaker_provider.local import pipelines, resources
 
-    return _ALL or _ALL.update({**resources.OPERATIONS, **pipelines.OPERATIONS}) or _ALL
-
-
-_ALL: dict[str, Handler] = {}
+    return {**resources.OPERATIONS, **pipelines.OPERATIONS}
 
 
 def _in_moto(operation: str) -> bool:
@@ -348,28 +341,3 @@ def _in_moto(operation: str) -> bool:
     from moto.sagemaker.responses import SageMakerResponse
 
     return operation not in _UNKNOWN_TO_MOTO and hasattr(SageMakerResponse, xform_name(operation))
-
-
-def _read(environ: Mapping[str, Any]) -> bytes:
-    try:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        raise ServiceError("SerializationException", "Content-Length is not a number") from None
-    if length < 0:
-        raise ServiceError("SerializationException", "Content-Length is negative")
-    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
-        length = MAX_BODY + 1
-    body: bytes = environ["wsgi.input"].read(min(length, MAX_BODY + 1))
-    if max(length if length != MAX_BODY + 1 else 0, len(body)) > MAX_BODY:
-        raise ServiceError("RequestEntityTooLarge", f"a request has at most {MAX_BODY} bytes", status=413)
-    return body
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        request = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ServiceError("SerializationException", f"the request is not JSON: {error}") from None
-    if not isinstance(request, dict):
-        raise ServiceError("SerializationException", "a request is a JSON object")
-    return request

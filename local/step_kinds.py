@@ -19,10 +19,12 @@ from sagemaker_provider.definition.checks import (
     BaselineError,
     approved_packages_request,
     check_properties,
+    is_set,
     need_baselines,
     registered_baselines,
     violations_text,
 )
+from sagemaker_provider.definition.cleanup import outputs_of, outside
 from sagemaker_provider.definition.conditions import ConditionTypeError, holds
 from sagemaker_provider.definition.outputs import OutputError, output_text, typed_outputs
 from sagemaker_provider.definition.step_types import EMR_CLUSTER, STEP_TYPES, Resource, State, state_of
@@ -61,34 +63,24 @@ def _create(task: Task, resource: Resource, request: dict[str, Any]) -> dict[str
     return identifiers
 
 
-def _arguments(task: Task) -> tuple[dict[str, Any], str | None]:
-    """The arguments with their expressions evaluated, and the name that goes with them."""
-    row = STEP_TYPES[task.step.type]
-    resource = row.resource
-    name = None
-    names: dict[str, str] = {}
-    if row.auto_named and resource and resource.name and resource.name != "ModelPackageName":
-        name = task.name_of_job()
-        names = {resource.name: name}
+def _request(task: Task) -> dict[str, Any]:
+    """The create request: the arguments evaluated, with the name and role that the service gives."""
+    row, names = STEP_TYPES[task.step.type], {}
     arguments = dict(task.step.own_arguments())
-    if name and resource and resource.name:
-        arguments.pop(resource.name, None)
-    request = task.value(arguments, **names)
-    if name and resource and resource.name:
-        request[resource.name] = name
-    return request, name
+    if row.auto_named and row.resource and row.resource.name and row.resource.name != "ModelPackageName":
+        names = {row.resource.name: task.name_of_job()}
+        arguments.pop(row.resource.name, None)
+    request = {**task.value(arguments, **names), **names}
+    if role := _ROLES.get(task.step.type):  # a step that names none has that of the pipeline
+        request.setdefault(role, task.execution.record["_role"])
+    return request
 
 
 def _resource_step(task: Task) -> dict[str, Any]:
     """Create, wait, describe: jobs, models, packages, configurations."""
-    row = STEP_TYPES[task.step.type]
-    resource = row.resource
+    resource = STEP_TYPES[task.step.type].resource
     assert resource is not None
-    request, _ = _arguments(task)
-    if task.step.type in ("Processing", "Training", "Tuning", "Transform", "AutoML", "Model"):
-        request.setdefault(_ROLES.get(task.step.type, "RoleArn"), task.execution.record["_role"])
-        if task.step.type in ("Transform", "Tuning"):
-            request.pop(_ROLES.get(task.step.type, "RoleArn"))
+    request = _request(task)
     if task.step.type == "RegisterModel":
         _group_for(task, request)
         known = task.execution.step_record(task.node.name) or {}
@@ -98,7 +90,11 @@ def _resource_step(task: Task) -> dict[str, Any]:
     return {"Metadata": _metadata(task, description), "_properties": properties_of(task, resource, description)}
 
 
-_ROLES: Final = {"Model": "ExecutionRoleArn"}
+_ROLES: Final = {
+    **dict.fromkeys(("Processing", "Training", "AutoML", "QualityCheck", "ClarifyCheck"), "RoleArn"),
+    "Model": "ExecutionRoleArn",
+}
+"""Step type -> member of the request with the role."""
 
 
 def _group_for(task: Task, request: Mapping[str, Any]) -> None:
@@ -180,7 +176,7 @@ def _create_or_update(task: Task) -> dict[str, Any]:
     """Endpoints and inference components: created when the name is new, else updated."""
     resource = STEP_TYPES[task.step.type].resource
     assert resource is not None and resource.name is not None and resource.update is not None
-    request, _ = _arguments(task)
+    request = _request(task)
     kind = resource.create.removeprefix("Create")
     known = (task.execution.step_record(task.node.name) or {}).get("_resource")
     if known:  # before a restart
@@ -294,7 +290,7 @@ def _check(task: Task) -> dict[str, Any]:
     """QualityCheck and ClarifyCheck: the job, the baselines, the violations."""
     kind, members = task.step.type, task.step.members
     given = {key: task.value(value) for key, value in members.items()}
-    skip, register = _flag(given.get("SkipCheck")), _flag(given.get("RegisterNewBaseline"))
+    skip, register = is_set(given.get("SkipCheck")), is_set(given.get("RegisterNewBaseline"))
     group = given.get("ModelPackageGroupName")
     existing = {name: given[f"SuppliedBaseline{name}"] for name in FILES[kind] if given.get(f"SuppliedBaseline{name}")}
     if len(existing) < len(FILES[kind]) and group:
@@ -308,8 +304,7 @@ def _check(task: Task) -> dict[str, Any]:
         raise StepFailedError(f"ClientError: {error}") from None
     resource = STEP_TYPES[kind].resource
     assert resource is not None
-    request, _ = _arguments(task)
-    request.setdefault("RoleArn", task.execution.record["_role"])
+    request = _request(task)
     description = wait_for(task, resource, _create(task, resource, request))
     output = description["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"].rstrip("/")
     properties = check_properties(kind, output, existing, register=register)
@@ -324,7 +319,7 @@ def _check(task: Task) -> dict[str, Any]:
     if not skip:
         metadata["ViolationReport"] = f"{output}/{VIOLATIONS}"
         text = violations_text(_violations(task, metadata["ViolationReport"]), metadata["ViolationReport"])
-        if text and _flag(given.get("FailOnViolation"), default=True):
+        if text and is_set(given.get("FailOnViolation"), default=True):
             task.record(Metadata={kind: metadata})
             raise StepFailedError(f"ClientError: {text}")
     return {"Metadata": {kind: metadata}, "_properties": properties}
@@ -340,12 +335,6 @@ def _violations(task: Task, uri: str) -> Mapping[str, Any]:
     except ValueError as error:
         raise StepFailedError(f"ClientError: {uri} is not JSON: {error}") from None
     return report if isinstance(report, dict) else {}
-
-
-def _flag(value: Any, default: bool = False) -> bool:
-    if value is None:
-        return default
-    return value.strip().lower() == "true" if isinstance(value, str) else bool(value)
 
 
 def _emr(task: Task) -> dict[str, Any]:
@@ -482,10 +471,10 @@ def _cleanup(task: Task) -> dict[str, Any]:
         if not properties:
             skipped.append(name)
             continue
-        outputs = _output_places(properties)
+        outputs = outputs_of(properties)
         uris = source.get("S3Uris") or outputs
-        if outside := [uri for uri in uris if not any(_within(uri, output) for output in outputs)]:
-            text = f"not among the outputs of {name}: {', '.join(outside)}"
+        if others := outside(uris, outputs):
+            text = f"not among the outputs of {name}: {', '.join(others)}"
             failed.append({"StepName": name, "ErrorCode": "ValidationException", "ErrorMessage": text})
             continue
         for uri in uris:
@@ -495,27 +484,13 @@ def _cleanup(task: Task) -> dict[str, Any]:
     return {"Metadata": {"Cleanup": done}, "_properties": {}}
 
 
-def _output_places(properties: Mapping[str, Any]) -> list[str]:
-    if "TrainingJobName" in properties:
-        return [f"{properties['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{properties['TrainingJobName']}/"]
-    if "TransformOutput" in properties:
-        return [properties["TransformOutput"]["S3OutputPath"]]
-    outputs = properties.get("ProcessingOutputConfig", {}).get("Outputs", ())
-    return [item["S3Output"]["S3Uri"] for item in outputs if "S3Output" in item]
-
-
-def _within(uri: str, output: str) -> bool:
-    folder = output.rstrip("/")
-    return uri.rstrip("/") == folder or uri.startswith(f"{folder}/")
-
-
 def _delete_objects(task: Task, uri: str) -> None:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     client = task.local.client("s3", task.execution.region)
     try:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
             keys = [item["Key"] for item in page.get("Contents", ())]
-            wanted = [{"Key": item} for item in keys if item == key or key.endswith("/") or item.startswith(f"{key}/")]
+            wanted = [{"Key": item} for item in keys if item == key or key.endswith("/")]
             if wanted:
                 client.delete_objects(Bucket=bucket, Delete={"Objects": wanted, "Quiet": True})
     except ClientError as error:

@@ -14,6 +14,7 @@ from sagemaker_provider.definition.checks import (
     BaselineError,
     approved_packages_request,
     check_properties,
+    is_set,
     need_baselines,
     registered_baselines,
     violations_text,
@@ -93,14 +94,14 @@ class _CheckOperator(SageMakerStepOperator):
         :return: the properties of a check step in a pipeline, beside the Describe response of the job.
         """
         output = description["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"].rstrip("/")
-        register = _flag(self.register_new_baseline)
+        register = is_set(self.register_new_baseline)
         properties = check_properties(
             self.step_type, output, {} if register else self.existing_baselines(), register=register
         )
-        if not _flag(self.skip_check):
+        if not is_set(self.skip_check):
             properties["ViolationReport"] = f"{output}/{VIOLATIONS}"
             if text := violations_text(self.violations(properties["ViolationReport"]), properties["ViolationReport"]):
-                if _flag(self.fail_on_violation):
+                if is_set(self.fail_on_violation):
                     raise AirflowException(f"{self.task_id}: {text}")
                 self.log.warning("%s", text)
         return {**description, **properties}
@@ -115,7 +116,7 @@ class _CheckOperator(SageMakerStepOperator):
             found = {**self.registered_baselines(), **found}
         try:
             need_baselines(
-                self.step_type, found, skip=_flag(self.skip_check), register=_flag(self.register_new_baseline)
+                self.step_type, found, skip=is_set(self.skip_check), register=is_set(self.register_new_baseline)
             )
         except BaselineError as error:
             raise AirflowException(f"{self.task_id}: {error}") from None
@@ -183,7 +184,3 @@ class SageMakerClarifyCheckStepOperator(_CheckOperator):
     def step_members(self) -> dict[str, Any]:
         """The keys of the step."""
         return {**super().step_members(), **({"ModelName": self.model_name} if self.model_name is not None else {})}
-
-
-def _flag(value: Any) -> bool:
-    return value.strip().lower() == "true" if isinstance(value, str) else bool(value)

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from sagemaker_provider.definition.cleanup import outputs_of, outside
 from sagemaker_provider.operators.base import SageMakerStepOperator
 from sagemaker_provider.operators.references import Reference, ResolveMixin, resolved  # type: ignore[attr-defined]
 
@@ -100,18 +101,7 @@ class CleanupSource(ResolveMixin):  # type: ignore[misc]
     def resolve(self, context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The step, what is to be deleted, and where its outputs are."""
         description = Reference(self.step).resolve(context)
-        if self.step.step_type == "Training":
-            outputs = [
-                f"{description['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{description['TrainingJobName']}/"
-            ]
-        elif self.step.step_type == "Transform":
-            outputs = [description["TransformOutput"]["S3OutputPath"]]
-        else:
-            outputs = [
-                item["S3Output"]["S3Uri"]
-                for item in description["ProcessingOutputConfig"]["Outputs"]
-                if "S3Output" in item
-            ]
+        outputs = outputs_of(description)
         return {"StepName": self.step.task_id, "S3Uris": resolved(self.s3_uris, context), "Outputs": outputs}
 
 
@@ -140,10 +130,9 @@ class SageMakerCleanupStepOperator(SageMakerStepOperator):
         cleaned = []
         for source in self.sources:
             uris = source["S3Uris"] or source["Outputs"]
-            outside = [uri for uri in uris if not any(_within(uri, output) for output in source["Outputs"])]
-            if outside:
+            if others := outside(uris, source["Outputs"]):
                 raise AirflowException(
-                    f"{self.task_id}: not among the outputs of {source['StepName']}: {', '.join(outside)}; nothing was deleted of it"
+                    f"{self.task_id}: not among the outputs of {source['StepName']}: {', '.join(others)}; nothing was deleted of it"
                 )
             count = 0
             for uri in uris:
@@ -166,8 +155,3 @@ class SageMakerCleanupStepOperator(SageMakerStepOperator):
             self.log.info("Deleted %d objects of %s", count, source["StepName"])
             cleaned.append({"StepName": source["StepName"], "DeletedObjects": count})
         return {"CleanedSteps": cleaned}
-
-
-def _within(uri: str, output: str) -> bool:
-    folder = output.rstrip("/")
-    return uri == output or uri.rstrip("/") == folder or uri.startswith(f"{folder}/")

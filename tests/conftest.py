@@ -22,11 +22,10 @@ from typing import Any  # noqa: E402
 import boto3  # noqa: E402
 import pytest  # noqa: E402
 from fake_aws import FakeEMR, FakeSageMaker  # noqa: E402
+from shared_files import SHARED  # noqa: E402
 
 from sagemaker_provider.local.endpoint import LocalEndpoint  # noqa: E402
 
-SHARED = Path(__file__).parents[2] / "shared"
-"""Reference material that lies beside a checkout of the project, where there is any."""
 DATA = Path(__file__).parent / "data"
 
 

@@ -195,9 +195,8 @@ class Parameters:
             if any(item.name == clean for item in self.known.values()):
                 raise UntranslatableError(f"the Variable {name!r} and the param {clean!r} would be one parameter")
             self._add(key, Parameter(clean, "String", value, description=f"Airflow Variable {name}"))
-            known = f"with the default {value!r}" if value is not None else "without default"
             self.findings.append(
-                finding("SMP634", f"{key} becomes the parameter {clean!r} {known}", place=f"Parameters.{clean}")
+                finding("SMP634", f"{key} becomes the parameter {clean!r}", place=f"Parameters.{clean}")
             )
         item = self.known[key]
         if item.default_value != value and None not in (item.default_value, value):

@@ -282,7 +282,14 @@ def test_what_is_no_list_of_items_fails_the_loop(pipelines: Pipelines, items: st
         definition(loop(get("Parameters.items"), processing("Body")), parameters=[parameter("items", default=items)])
     )
     assert reason in pipelines.steps(arn)["Loop"]["FailureReason"]
-    assert pipelines.status(arn) == FAILED
+    assert pipelines.describe(arn)["FailureReason"] == "Step failure: One or multiple steps failed."
+
+
+def test_a_loop_that_cannot_begin_is_handled_as_any_failure(pipelines: Pipelines) -> None:
+    steps = [loop(get("Parameters.items"), processing("Body")), processing("handler", on("Loop", "Failed"))]
+    arn = pipelines.run(definition(*steps, parameters=[parameter("items", default="[]")]))
+    assert pipelines.statuses(arn) == {"Loop": FAILED, "handler": SUCCEEDED}
+    assert pipelines.status(arn) == "CompletedWithFailures"
 
 
 def test_a_failed_iteration_fails_the_loop(pipelines: Pipelines) -> None:

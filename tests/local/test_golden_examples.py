@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHARED
 from pipelines_client import Pipelines
+from shared_files import SHARED
 
 from sagemaker_provider.definition import JsonGet, PipelineDefinition, Step, paths
 from sagemaker_provider.definition.expressions import walk

@@ -73,6 +73,17 @@ def test_a_huge_body_is_refused(local: Any) -> None:
     assert answer["__type"] == "RequestEntityTooLarge"
 
 
+def test_a_body_that_cannot_be_read_is_refused_by_other_services_too(local: Any) -> None:
+    connection = http.client.HTTPConnection(local.url.removeprefix("http://"), timeout=10)
+    connection.putrequest("POST", "/")
+    scope = "AWS4-HMAC-SHA256 Credential=local/20260101/us-west-2/iam/aws4_request, SignedHeaders=host, Signature=0"
+    connection.putheader("Authorization", scope)
+    connection.putheader("Content-Length", "-1")
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
 @pytest.mark.parametrize("headers", [{"Transfer-Encoding": "chunked"}, {"Content-Length": "-1"}])
 def test_odd_lengths(local: Any, headers: dict[str, str]) -> None:
     """A body in pieces is read; a negative length is refused at once."""
