@@ -32,6 +32,7 @@ from rich.table import Column, Table
 from sagemaker_provider.definition.shapes import request_shape
 from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, STEP_TYPES, Resource, State, state_of
 from sagemaker_provider.local.dag_runs import airflow_settings, migrate, run_dag
+from sagemaker_provider.local.endpoint import forget_aws
 from sagemaker_provider.local.service import LocalSageMaker, local_sagemaker
 
 DAG_ID = "diabetes"
@@ -65,6 +66,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.run:
         return _run(args.run)
+    forget_aws(os.environ)
     return _Demo(args.home.resolve()).run()
 
 

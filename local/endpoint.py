@@ -7,7 +7,7 @@ import logging
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -25,6 +25,12 @@ Application: TypeAlias = "Callable[[dict[str, Any], Callable[..., Any]], Iterabl
 LOOPBACK: Final = "127.0.0.1"
 _log = logging.getLogger(__name__)
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]*/(?P<service>[^/]+)/")
+
+
+def forget_aws(environ: MutableMapping[str, str]) -> None:
+    """Take every AWS setting out of an environment: each could lead a client to a real account, or to a missing profile."""
+    for name in [name for name in environ if name.startswith("AWS_")]:
+        del environ[name]
 
 
 class LocalEndpoint:

@@ -65,26 +65,14 @@ def local_sagemaker(
 
     import boto3
 
-    for name in list(os.environ):
-        if name in _REAL or name.startswith("AWS_ENDPOINT_URL_"):
-            monkeypatch.delenv(name)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     for name, value in local_sagemaker_server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     _forget(local_sagemaker_server)
     yield local_sagemaker_server
     _forget(local_sagemaker_server)
-
-
-_REAL = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-)
-"""Variables that would lead a client elsewhere, or let it use other credentials."""
 
 
 def _forget(local: LocalSageMaker) -> None:

@@ -190,6 +190,7 @@ def local(args: Namespace) -> int:
         import moto.moto_server.werkzeug_app  # noqa: F401 - it brings flask and werkzeug
 
         from sagemaker_provider.local.containers import isolation
+        from sagemaker_provider.local.endpoint import forget_aws
         from sagemaker_provider.local.faults import from_json as faults_from_json
         from sagemaker_provider.local.service import LocalSettings, local_sagemaker
     except ModuleNotFoundError as error:
@@ -210,8 +211,7 @@ def local(args: Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # nothing here is to reach an account
+    forget_aws(os.environ)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("sagemaker_provider").setLevel(logging.INFO)
     with contextlib.ExitStack() as stack:

@@ -21,7 +21,8 @@ DESCRIPTION = {
 
 def test_both_ways_make_the_same_requests_and_the_same_model(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sagemaker_provider.local.demo", "--home", str(tmp_path / "home")]
-    environment = {**os.environ, "COLUMNS": "200"}
+    own = {"AWS_PROFILE": "absent", "AWS_ENDPOINT_URL_SAGEMAKER": "http://127.0.0.1:9"}  # settings that newcomers have
+    environment = {**os.environ, **own, "COLUMNS": "200"}
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     lines = found.stdout.partition("5. ")[2].splitlines()
