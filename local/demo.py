@@ -106,7 +106,7 @@ class _Demo:
                 by_step = self.run_steps()
                 self.title("4. The pipeline runs")
                 by_pipeline = self.run_pipeline(definition)
-                self.title("5. Both made the same requests and the same model")
+                self.title("5. The requests and the model of both")
                 self.compare(by_step, by_pipeline)
         except (DemoError, ClientError) as error:
             self.console.print(f"\n[bold red]The demo failed:[/] {escape(str(error))}")
