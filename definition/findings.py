@@ -489,6 +489,11 @@ RULES: Final[dict[str, Rule]] = {
                 "Airflow reads the Variable in each run; the pipeline has the value that it is started with, or the default.",
                 "Pass the parameter at each start, or give the value with --values when converting.",
             ),
+            "SMP635": (
+                "Setting becomes a parameter",
+                "A step needs the value, and neither the DAG nor the conversion settings have it.",
+                "Pass the parameter at each start, or give the setting with --defaults when converting.",
+            ),
             "SMP621": (
                 "Unknown step type",
                 "This version does not know the type, so the step is kept and not checked.",

@@ -8,7 +8,7 @@ branches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import networkx as nx
@@ -26,23 +26,28 @@ MOST_WORLDS: Final = 256
 MOST_SCENARIOS: Final = 4096
 """Most combinations of outcomes that are looked at for one task."""
 
-_JOINS: Final = {
+_JOINS: Final[Mapping[str, Callable[[Iterable[bool]], bool]]] = {
     "none_failed_min_one_success": any,
     "one_success": any,
     "none_failed": lambda ran: True,
     "all_success": all,
+    "all_done": lambda ran: True,
 }
 """Trigger rules that have a meaning after a branch -> from which of the upstreams ran to whether the task runs."""
 
 
 def worlds(
-    graph: nx.DiGraph, conditions: Mapping[str, Mapping[str, tuple[str, ...]]], rules: Mapping[str, str]
+    graph: nx.DiGraph,
+    conditions: Mapping[str, Mapping[str, tuple[str, ...]]],
+    rules: Mapping[str, str],
+    short_circuits: Container[str] = (),
 ) -> tuple[dict[str, list[World]], list[Finding]]:
     """The worlds in which each task runs.
 
     :param graph: the DAG's tasks.
     :param conditions: condition task -> side -> task ids directly downstream; a side with which the run fails is absent.
     :param rules: task -> trigger rule.
+    :param short_circuits: conditions after which everything is skipped, whatever its rule, unless they are true.
     :return: task -> worlds, those with true conditions first; and findings.
     """
     found: dict[str, list[World]] = {}
@@ -73,12 +78,15 @@ def worlds(
             continue
         scenarios: dict[World, frozenset[Run]] = {}
         names = sorted(relevant, key=ranks.__getitem__)
+        stopping = [name for name in names if name in short_circuits and task in reach[name][SIDES[0]]]
         for count, scenario in enumerate(_scenarios(names, conditions, found)):
             if count >= MOST_SCENARIOS or len(scenarios) > MOST_WORLDS:
                 findings.append(
                     finding("SMP402", "the task runs after too many combinations of outcomes of conditions", task=task)
                 )
                 break
+            if any((name, SIDES[1]) in scenario for name in stopping):
+                continue
             ran = frozenset((name, world) for name in runs_after for world in found[name] if world <= scenario)
             after = {name for name, options in runs_after.items() if any(world <= scenario for world in options)}
             if {name for name, _ in ran} == after and _JOINS[rules[task]](name in after for name in runs_after):

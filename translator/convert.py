@@ -18,9 +18,19 @@ from sagemaker_provider.definition.step_types import STEP_TYPES, Resource
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
+from sagemaker_provider.translator.defaults import Defaults
 from sagemaker_provider.translator.names import another_name, step_names
 from sagemaker_provider.translator.parameters import Parameters, looks_secret, own_params
-from sagemaker_provider.translator.registry import Absorbed, Stays, TaskStep, Translation, translator_for
+from sagemaker_provider.translator.registry import (
+    Absorbed,
+    Given,
+    Stays,
+    Steps,
+    TaskStep,
+    Translation,
+    node_id,
+    translator_for,
+)
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
 from sagemaker_provider.translator.templates import UntranslatableError, canonical
 from sagemaker_provider.translator.triggers import trigger
@@ -34,11 +44,13 @@ class Settings:
     :param nested_conditions: ``lift`` moves a condition in a branch to the top level, ``keep`` leaves it there.
     :param experiment_config: ``PipelineExperimentConfig`` of the definition; ``None`` creates no experiment.
     :param variables: values of Airflow Variables, which become the defaults of their parameters.
+    :param defaults: images, roles, places and choices for the tasks.
     """
 
     nested_conditions: str = "lift"
     experiment_config: Mapping[str, Any] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    defaults: Defaults = field(default_factory=Defaults)
 
 
 @dataclass(frozen=True)
@@ -49,11 +61,13 @@ class Conversion:
     :param findings: all findings, errors first.
     :param pipeline: members of a CreatePipeline request that come from the DAG: ``PipelineName``,
         ``PipelineDescription``, ``Tags``, ``ParallelismConfiguration``.
+    :param assets: files that steps need, by their paths below the setting ``code_location``.
     """
 
     definition: PipelineDefinition | None
     findings: list[Finding]
     pipeline: dict[str, Any]
+    assets: dict[str, bytes] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Any]:
         """The definition and the findings."""
@@ -76,7 +90,7 @@ def convert(dag: Any, settings: Settings | None = None) -> Conversion:
 
 
 class Copy(NamedTuple):
-    """A task in one world: what becomes one step."""
+    """A node of the graph in one world: what becomes one step. A node is a task, or one of several steps of a task."""
 
     task: str
     world: World
@@ -94,12 +108,14 @@ class _Compiler:
         request, found = pipeline_request(self.dag)
         self.findings += found
         self.graph = graphs.read(self.dag)
+        self.tasks: dict[str, Any] = dict(self.dag.task_dict)
         if circle := graphs.cycle(self.graph):
             self.findings.append(finding("SMP103", " -> ".join([*circle, circle[0]])))
             return self._failed(request)
         self.order = graphs.in_order(self.graph)
         self.findings += dag_findings(self.dag)
         self.translate_tasks()
+        self.expand()
         if not self.steps and not errors(self.findings):
             self.findings.append(
                 finding("SMP104", "none of the tasks becomes a step" if self.graph else "the DAG has no tasks")
@@ -124,10 +140,15 @@ class _Compiler:
         self.findings += self.named_by_task(definition.validate())
         if errors(self.findings):
             return self._failed(request)
-        return Conversion(definition, ordered(self.findings), request)
+        return Conversion(definition, self._by_task(), request, dict(sorted(self.assets.items())))
 
     def _failed(self, request: dict[str, Any]) -> Conversion:
-        return Conversion(None, ordered(self.findings), request)
+        return Conversion(None, self._by_task(), request)
+
+    def _by_task(self) -> list[Finding]:
+        """The findings, in order, with the tasks that their nodes belong to."""
+        owners = {node: task.task_id for node, task in self.tasks.items()}
+        return ordered(replace(item, task=owners.get(item.task, item.task)) for item in self.findings)
 
     # Pass: what each task becomes
 
@@ -135,16 +156,33 @@ class _Compiler:
         """Ask the registry about every task."""
         self.translations: dict[str, Translation] = {}
         for task_id in self.order:
-            task = self.dag.task_dict[task_id]
+            task = self.tasks[task_id]
             translation = self._translation(task)
             self.findings += located(translation.findings, task=task_id)
             if isinstance(translation, TaskStep):
                 translation, found = runtime_limit(task, translation)
                 self.findings += [*task_findings(task, translation), *found]
+            elif isinstance(translation, Steps):
+                self.findings += task_findings(task, translation.steps[""])
             elif not isinstance(translation, Stays):
                 self.findings += task_findings(task, None)
             self.translations[task_id] = translation
-        self.steps = {name: item for name, item in self.translations.items() if isinstance(item, TaskStep)}
+
+    def expand(self) -> None:
+        """Put the steps of tasks that become several into the graph in place of the task."""
+        self.several = {name: item for name, item in self.translations.items() if isinstance(item, Steps)}
+        self.entries = {name: graphs.entries(name, item) for name, item in self.several.items()}
+        self.graph = graphs.expanded(self.graph, self.several)
+        for task_id, parts in self.several.items():
+            for suffix, step in parts.steps.items():
+                node = node_id(task_id, suffix)
+                limited, found = runtime_limit(self.tasks[task_id], step)
+                self.tasks[node], self.translations[node] = self.tasks[task_id], limited
+                self.findings += located([*step.findings, *found], task=task_id)
+        self.order = graphs.in_order(self.graph)
+        self.steps: dict[str, TaskStep] = {
+            node: item for node in self.order if isinstance(item := self.translations[node], TaskStep)
+        }
 
     def _translation(self, task: Any) -> Translation:
         if getattr(task, "is_mapped", False) or type(task).__name__ in ("MappedOperator", "DecoratedMappedOperator"):
@@ -169,9 +207,12 @@ class _Compiler:
                 )
             )
         try:
-            return translator(task)
+            return translator(task, self._given(task.task_id))
         except Exception as error:  # it reads what the author of the DAG wrote
             return Stays((finding("SMP206", f"{type(error).__name__}: {error}", task=task.task_id),))
+
+    def _given(self, task_id: str) -> Given:
+        return lambda name: self.settings.defaults.value(self.dag.dag_id, task_id, name)
 
     # Pass: sensors on jobs of the pipeline itself
 
@@ -232,11 +273,16 @@ class _Compiler:
             for name, step in self.steps.items()
             if step.type == "Condition"
         }
+        inner = {node_id(name, suffix) for name, item in self.several.items() for suffix in item.steps}
+        inner -= {entry for entries in self.entries.values() for entry in entries}
         self.rules = {
-            name: str(getattr(self.dag.task_dict[name].trigger_rule, "value", self.dag.task_dict[name].trigger_rule))
+            name: "all_success"
+            if name in inner
+            else str(getattr(self.tasks[name].trigger_rule, "value", self.tasks[name].trigger_rule))
             for name in self.graph
         }
-        self.worlds, found = worlds(self.graph, self.branches, self.rules)
+        short_circuits = {name for name, step in self.steps.items() if step.short_circuit}
+        self.worlds, found = worlds(self.graph, self.branches, self.rules, short_circuits)
         self.findings += [*found, *self._skipped_by_success()]
 
     def _skipped_by_success(self) -> Iterator[Finding]:
@@ -255,13 +301,14 @@ class _Compiler:
     def _heads(self, condition: str, head: str) -> list[str]:
         """The tasks that a condition names: a task, or the roots of a task group."""
         groups = self.dag.task_group.get_task_group_dict()
-        heads = (
+        named = (
             [head]
             if head in self.graph
             else [root.task_id for root in groups[head].get_roots()]
             if head in groups
             else []
         )
+        heads = [entry for name in named for entry in self.entries.get(name, (name,))]
         if not any(self.graph.has_edge(condition, task) for task in heads):
             reason = f"{head!r} is not directly downstream" if heads else f"there is no task {head!r}"
             self.findings.append(finding("SMP404", reason, task=condition))
@@ -292,11 +339,13 @@ class _Compiler:
         """Rewrite the values of every copy, and give them the types of the request."""
         self.rewritten: dict[Copy, TaskStep] = {}
         self.data: dict[Copy, set[str]] = {}
+        self.assets: dict[str, bytes] = {}
         for task in self.order:
             if (step := self.steps.get(task)) is None:
                 continue
             for copy in self.copies(task):
                 values = Values(task, self._surroundings(copy))
+                step = self._built(self.steps[task], values)
                 arguments = values.rewrite(step.arguments, "config") or {}
                 members = values.rewrite(step.members, "") or {}
                 row = STEP_TYPES[step.type]
@@ -307,7 +356,7 @@ class _Compiler:
                     arguments = {"Conditions": conditions(arguments["Conditions"])}
                 self.rewritten[copy] = replace(step, arguments=arguments, members=members)
                 for read in sorted(values.reads):
-                    if not getattr(self.dag.task_dict[read], "do_xcom_push", True):
+                    if self.tasks[read] is not self.tasks[task] and not getattr(self.tasks[read], "do_xcom_push", True):
                         reason = (
                             f"{read!r} has do_xcom_push=False, so Airflow finds nothing; the pipeline reads its step"
                         )
@@ -318,6 +367,17 @@ class _Compiler:
                     *_role_findings(task, arguments),
                     *_secret_findings(task, arguments),
                 ]
+
+    def _built(self, step: TaskStep, values: Values) -> TaskStep:
+        """A step as it is once it is known what it reads; its files are kept."""
+        if step.build is not None:
+            try:
+                step = step.build(values)
+            except UntranslatableError as error:
+                self.findings.append(finding(error.code, str(error), task=values.task_id))
+            self.findings += located(step.findings, task=values.task_id)
+        self.assets |= step.assets
+        return step
 
     def _surroundings(self, copy: Copy, *, absolute: bool = False) -> Surroundings:
         def step_name(task: str) -> str:
@@ -334,8 +394,17 @@ class _Compiler:
                 raise UntranslatableError(f"the task {task!r} has not run in every branch that leads here", "SMP403")
             return self.names[other]
 
-        own = own_params(self.dag, self.dag.task_dict[copy.task])
-        return Surroundings(self.dag.dag_id, self.parameters, self.steps, step_name, {} if absolute else self.made, own)
+        task = self.tasks[copy.task]
+        return Surroundings(
+            self.dag.dag_id,
+            self.parameters,
+            self.steps,
+            step_name,
+            {} if absolute else self.made,
+            own_params(self.dag, task),
+            task.task_id,
+            self._given(task.task_id),
+        )
 
     # Pass: the graph of copies
 
@@ -346,9 +415,7 @@ class _Compiler:
         for copy in list(edges):
             for upstream in self.graph.predecessors(copy.task):
                 if (other := self.copy_in(upstream, copy.world)) is not None:
-                    edges.add_edge(
-                        other, copy, trigger=trigger(self.dag.task_dict, upstream, copy.task, self.rules[copy.task])
-                    )
+                    edges.add_edge(other, copy, trigger=trigger(self.tasks, upstream, copy.task, self.rules[copy.task]))
         self.fan = dict(edges.in_degree)
         for copy in list(edges):
             for upstream in self.data.get(copy, ()):

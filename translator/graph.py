@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import networkx as nx
+
+from sagemaker_provider.translator.registry import Steps, node_id
 
 
 def read(dag: Any) -> nx.DiGraph:
@@ -14,6 +18,42 @@ def read(dag: Any) -> nx.DiGraph:
     for task_id, task in dag.task_dict.items():
         graph.add_edges_from((task_id, other) for other in sorted(task.downstream_task_ids))
     return graph
+
+
+def inner_edges(item: Steps) -> list[tuple[str, str]]:
+    """(suffix, suffix) of the steps of one task and those that wait for them."""
+    return list(item.edges) if item.edges is not None else list(pairwise(item.steps))
+
+
+def entries(task_id: str, item: Steps) -> list[str]:
+    """The nodes of a task that becomes several steps which wait for none of the others."""
+    waiting = {second for _, second in inner_edges(item)}
+    return [node_id(task_id, suffix) for suffix in item.steps if suffix not in waiting]
+
+
+def expanded(graph: nx.DiGraph, several: Mapping[str, Steps]) -> nx.DiGraph:
+    """A graph in which the nodes of some tasks stand in place of the task.
+
+    :param graph: the tasks.
+    :param several: task id -> its steps.
+    """
+    if not several:
+        return graph
+    found = nx.DiGraph()
+    for task_id in graph:
+        item = several.get(task_id)
+        found.add_nodes_from([node_id(task_id, suffix) for suffix in item.steps] if item else [task_id])
+        if item:
+            found.add_edges_from(
+                (node_id(task_id, first), node_id(task_id, second)) for first, second in inner_edges(item)
+            )
+    for first, second in graph.edges:
+        leaving = first
+        if (item := several.get(first)) is not None:
+            leaving = node_id(first, item.exits.get(second, list(item.steps)[-1]))
+        entering = entries(second, several[second]) if second in several else [second]
+        found.add_edges_from((leaving, node) for node in entering)
+    return found
 
 
 def cycle(graph: nx.DiGraph) -> list[Any]:

@@ -14,6 +14,7 @@ from sagemaker_provider.definition.expressions import Get, parameter
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import Parameter
 from sagemaker_provider.definition.validation import is_literal
+from sagemaker_provider.translator.defaults import SETTINGS
 from sagemaker_provider.translator.templates import DATES, UntranslatableError
 
 _SCHEMA_TYPES = {"string": "String", "integer": "Integer", "number": "Float", "boolean": "Boolean"}
@@ -206,6 +207,27 @@ class Parameters:
         if value is None:  # without a default in one place, a value is needed
             self.known[key] = replace(item, default_value=None)
         return parameter(item.name)
+
+    def setting(self, name: str) -> Any:
+        """The expression for a conversion setting that has no value, or its default.
+
+        :param name: a setting that has a parameter or a default.
+        :raises UntranslatableError: a param has the name of the parameter.
+        """
+        row = SETTINGS[name]
+        if row.parameter is None:
+            return row.default
+        key = f"{{{{ setting {name} }}}}"  # no param is called so
+        if key not in self.known:
+            if any(item.name == row.parameter for item in self.known.values()):
+                raise UntranslatableError(f"the setting {name!r} and a param would be one parameter {row.parameter!r}")
+            self.known[key] = Parameter(row.parameter, "String", row.default, description=row.description)
+            self.findings.append(
+                finding(
+                    "SMP635", f"{name!r} becomes the parameter {row.parameter!r}", place=f"Parameters.{row.parameter}"
+                )
+            )
+        return parameter(row.parameter)
 
     def date(self, name: str) -> Get:
         """The expression for a date macro."""

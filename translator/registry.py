@@ -1,7 +1,8 @@
 """Task translators: from the class of an operator to the function that says what its tasks become.
 
 Classes are named, not imported, so that a translator costs nothing where its operators are not installed. Other packages
-register theirs by an entry point of the group ``sagemaker_provider.translators`` that names a module to import.
+register theirs by an entry point of the group ``sagemaker_provider.translators`` that names a module to import; theirs go
+before ours.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from sagemaker_provider.definition.findings import Finding
 from sagemaker_provider.definition.paths import Segment
@@ -23,12 +24,45 @@ OWN: Final = (
     "sagemaker_provider.translator.tasks_core",
 )
 
-XComPath: TypeAlias = "Callable[[tuple[Segment, ...]], tuple[Segment, ...] | None]"
+if TYPE_CHECKING:
+    from sagemaker_provider.translator.values import Values
+
+Path: TypeAlias = "tuple[Segment, ...]"
+RETURN_VALUE: Final = "return_value"
+"""The key of the XCom that a task returns."""
 
 
-def same_path(segments: tuple[Segment, ...]) -> tuple[Segment, ...] | None:
+class XComFile(NamedTuple):
+    """An XCom in a property file: ``path`` is where in the file, its keys and indexes one by one."""
+
+    property_file: str
+    path: Path
+
+
+class XComOf(NamedTuple):
+    """An XCom among the properties of another step of the same task."""
+
+    suffix: str
+    path: Path
+
+
+XComPath: TypeAlias = "Callable[[str, Path], Path | XComFile | XComOf | None]"
+
+
+def same_path(key: str, segments: Path) -> Path | None:
     """The XCom is the Describe response itself."""
-    return segments
+    return segments if key == RETURN_VALUE else None
+
+
+class Setting(NamedTuple):
+    """A value that the conversion settings give for the task, its DAG or all; a pipeline parameter where none does.
+
+    :param name: a key of :data:`sagemaker_provider.translator.defaults.SETTINGS`.
+    :param suffix: text after the value.
+    """
+
+    name: str
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,8 +79,14 @@ class TaskStep:
     :param cache_config: cache setting of the step.
     :param branches: for a condition, the task ids directly downstream by ``IfSteps`` and ``ElseSteps``.
     :param fail_otherwise: for a condition without an else branch, the message with which the run fails.
+    :param short_circuit: for a condition, whether everything after it is skipped where it is false, whatever the trigger rules.
     :param made_name: the text by which other tasks of the DAG call what the task creates, where a pipeline names it.
-    :param xcom: from a path in the task's XCom to the path of the property; ``None`` where there is no such property.
+    :param xcom: from the key of an XCom and a path in it to the path of the property, or to where else it is; ``None``
+        where it is nowhere.
+    :param wrapper: the key under which the XCom has the Describe response, if it is not the response itself.
+    :param assets: files that the step needs, by their paths below the setting ``code_location``.
+    :param build: for a step whose arguments depend on what the tasks it reads have become: gives the step. Its arguments
+        are then rewritten like those of others.
     :param findings: what differs.
     """
 
@@ -60,8 +100,33 @@ class TaskStep:
     cache_config: Any = None
     branches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fail_otherwise: str | None = None
+    short_circuit: bool = False
     made_name: str | None = None
     xcom: XComPath = same_path
+    wrapper: str = ""
+    assets: Mapping[str, bytes] = field(default_factory=dict)
+    build: Callable[[Values], TaskStep] | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def node_id(task_id: str, suffix: str) -> str:
+    """How one of several steps of a task is called."""
+    return f"{task_id}--{suffix}" if suffix else task_id
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A task that becomes several steps.
+
+    :param steps: suffix -> step. The suffix ``""`` is the step with the task's own name, whose XCom is the task's; the others
+        are called ``<task id>--<suffix>``.
+    :param edges: (suffix, suffix) of a step and one that waits for it; a chain in the order of ``steps`` if ``None``.
+    :param exits: downstream task id -> suffix of the step that it waits for, if that is not the last of ``steps``.
+    """
+
+    steps: Mapping[str, TaskStep]
+    edges: tuple[tuple[str, str], ...] | None = None
+    exits: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
 
@@ -92,19 +157,25 @@ class Stays:
     findings: tuple[Finding, ...]
 
 
-Translation: TypeAlias = "TaskStep | Vanishes | Absorbed | Stays"
-Translator: TypeAlias = "Callable[[Any], Translation]"
+Translation: TypeAlias = "TaskStep | Steps | Vanishes | Absorbed | Stays"
+Given: TypeAlias = "Callable[[str], Any]"
+"""From the name of a setting to its value for the task, ``None`` where the settings say nothing."""
+Translator: TypeAlias = "Callable[[Any, Given], Translation]"
 _TRANSLATORS: Final[dict[str, Translator]] = {}
 
 
 def translates(*classes: str) -> Callable[[Translator], Translator]:
-    """Register a translator for operator classes and their subclasses.
+    """Register a translator for operator classes and their subclasses; it takes the place of an earlier one and of ours.
+
+    The translator is called with the task and, as ``given``, a function from the name of a setting to its value.
 
     :param classes: qualified names such as ``airflow.providers.standard.operators.empty.EmptyOperator``.
     """
 
     def register(function: Translator) -> Translator:
-        _TRANSLATORS.update(dict.fromkeys(classes, function))
+        for name in classes:
+            if function.__module__ not in OWN or name not in _TRANSLATORS:
+                _TRANSLATORS[name] = function
         return function
 
     return register

@@ -11,9 +11,17 @@ from typing import Any, Final
 
 from sagemaker_provider.definition import conditions as language
 from sagemaker_provider.definition.findings import Finding, finding
-from sagemaker_provider.definition.paths import Segment
 from sagemaker_provider.definition.step_types import STEP_TYPES
-from sagemaker_provider.translator.registry import Absorbed, TaskStep, Translation, XComPath, translates
+from sagemaker_provider.translator.registry import (
+    RETURN_VALUE,
+    Absorbed,
+    Given,
+    Path,
+    TaskStep,
+    Translation,
+    XComPath,
+    translates,
+)
 
 OPERATORS: Final = "airflow.providers.amazon.aws.operators.sagemaker"
 SENSORS: Final = "airflow.providers.amazon.aws.sensors.sagemaker"
@@ -23,8 +31,8 @@ _NESTED: Final = ("Model", "Transform", "EndpointConfig", "Endpoint", "S3Operati
 def unwrapped(wrapper: str) -> XComPath:
     """The XCom has the Describe response under one key."""
 
-    def path(segments: tuple[Segment, ...]) -> tuple[Segment, ...] | None:
-        return segments[1:] if len(segments) > 1 and segments[0] == wrapper else None
+    def path(key: str, segments: Path) -> Path | None:
+        return segments[1:] if key == RETURN_VALUE and len(segments) > 1 and segments[0] == wrapper else None
 
     return path
 
@@ -52,6 +60,7 @@ def _step(
         arguments=arguments,
         made_name=made_name if isinstance(made_name, str) else None,
         xcom=xcom or unwrapped(kind),
+        wrapper="" if xcom else kind,
         findings=tuple(found),
     )
 
@@ -87,14 +96,14 @@ _PLAIN: Final = {
 
 
 @translates(*(f"{OPERATORS}.{name}" for name in _PLAIN))
-def plain(task: Any) -> Translation:
+def plain(task: Any, given: Given) -> Translation:
     """The request of a step type."""
     name = next(cls.__name__ for cls in type(task).__mro__ if cls.__name__ in _PLAIN)
     return _step(task, _PLAIN[name], task.config)
 
 
 @translates(f"{OPERATORS}.SageMakerProcessingOperator")
-def processing(task: Any) -> Translation:
+def processing(task: Any, given: Given) -> Translation:
     """CreateProcessingJob."""
     return _step(
         task,
@@ -105,7 +114,7 @@ def processing(task: Any) -> Translation:
 
 
 @translates(f"{OPERATORS}.SageMakerEndpointOperator")
-def endpoint(task: Any) -> Translation:
+def endpoint(task: Any, given: Given) -> Translation:
     """CreateEndpoint or UpdateEndpoint; in a pipeline the service creates or updates by itself."""
     note = finding(
         "SMP609",
@@ -117,7 +126,7 @@ def endpoint(task: Any) -> Translation:
 
 
 @translates(f"{OPERATORS}.SageMakerRegisterModelVersionOperator")
-def register_model(task: Any) -> Translation:
+def register_model(task: Any, given: Given) -> Translation:
     """CreateModelPackage with one container."""
     approval = getattr(task.model_approval, "value", task.model_approval)
     arguments = {
@@ -138,12 +147,16 @@ def register_model(task: Any) -> Translation:
         place="package_group_name",
     )
     return _step(
-        task, "RegisterModel", arguments, group, xcom=lambda segments: ("ModelPackageArn",) if not segments else None
+        task,
+        "RegisterModel",
+        arguments,
+        group,
+        xcom=lambda key, segments: ("ModelPackageArn",) if key == RETURN_VALUE and not segments else None,
     )
 
 
 @translates(f"{OPERATORS}.SageMakerAutoMLOperator")
-def automl(task: Any) -> Translation:
+def automl(task: Any, given: Given) -> Translation:
     """CreateAutoMLJob, in the one mode that pipelines have."""
     source: dict[str, Any] = {
         "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": task.s3_input}},
@@ -155,26 +168,26 @@ def automl(task: Any) -> Translation:
     if task.time_limit:
         job_config["CompletionCriteria"] = {"MaxAutoMLJobRuntimeInSeconds": task.time_limit}
     extras = dict(task.extras or {})
-    given = extras.pop("AutoMLJobConfig", {})
+    own = extras.pop("AutoMLJobConfig", {})
     arguments = {
         "AutoMLJobName": task.job_name,
         "InputDataConfig": [source],
         "OutputDataConfig": {"S3OutputPath": task.s3_output},
         "RoleArn": task.role_arn,
-        "AutoMLJobConfig": {"Mode": "ENSEMBLING", **(given or job_config)},
+        "AutoMLJobConfig": {"Mode": "ENSEMBLING", **(own or job_config)},
         **extras,
     }
     found = _unsupported(task, autodeploy_endpoint_name="a step does not deploy; add an endpoint step")
-    if given.get("Mode", "") not in ("", "ENSEMBLING"):
+    if own.get("Mode", "") not in ("", "ENSEMBLING"):
         found.append(
             finding(
                 "SMP202",
-                f"the mode {given['Mode']!r}: pipelines have ENSEMBLING only",
+                f"the mode {own['Mode']!r}: pipelines have ENSEMBLING only",
                 task=task.task_id,
                 place="extras.AutoMLJobConfig.Mode",
             )
         )
-    elif "Mode" not in given:
+    elif "Mode" not in own:
         found.append(
             finding(
                 "SMP609",
@@ -184,12 +197,16 @@ def automl(task: Any) -> Translation:
             )
         )
     return _step(
-        task, "AutoML", arguments, *found, xcom=lambda segments: ("BestCandidate", *segments) if segments else None
+        task,
+        "AutoML",
+        arguments,
+        *found,
+        xcom=lambda key, segments: ("BestCandidate", *segments) if key == RETURN_VALUE and segments else None,
     )
 
 
 @translates(f"{OPERATORS}.SageMakerConditionOperator")
-def condition(task: Any) -> Translation:
+def condition(task: Any, given: Given) -> Translation:
     """A Condition step; without an else branch the run fails, as the operator does."""
     findings: list[Finding] = []
     operands: list[Any] = []
@@ -207,7 +224,7 @@ def condition(task: Any) -> Translation:
         arguments=arguments,
         branches={"IfSteps": tuple(task.if_task_ids), "ElseSteps": tuple(task.else_task_ids)},
         fail_otherwise=None if task.else_task_ids else f"Condition check failed in task '{task.task_id}'",
-        xcom=lambda segments: None,
+        xcom=lambda key, segments: None,
         findings=tuple(findings),
     )
 
@@ -256,13 +273,13 @@ def _cast(value: Any) -> Any:
     f"{SENSORS}.SageMakerTuningSensor",
     f"{SENSORS}.SageMakerAutoMLSensor",
 )
-def job_sensor(task: Any) -> Translation:
+def job_sensor(task: Any, given: Given) -> Translation:
     """Waits for a job by its name."""
     names = [cls.__name__ for cls in type(task).__mro__ if cls.__module__ == SENSORS]
     return Absorbed(task.job_name, names[0].removeprefix("SageMaker").removesuffix("Sensor"))
 
 
 @translates(f"{SENSORS}.SageMakerEndpointSensor")
-def endpoint_sensor(task: Any) -> Translation:
+def endpoint_sensor(task: Any, given: Given) -> Translation:
     """Waits for an endpoint by its name."""
     return Absorbed(task.endpoint_name, "Endpoint")

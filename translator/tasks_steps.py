@@ -6,11 +6,11 @@ from typing import Any
 
 from sagemaker_provider.definition.findings import finding
 from sagemaker_provider.operators.functions import SageMakerCallbackStepOperator, SageMakerLambdaStepOperator
-from sagemaker_provider.translator.registry import Absorbed, TaskStep, Translation, translates
+from sagemaker_provider.translator.registry import Absorbed, Given, TaskStep, Translation, translates
 
 
 @translates("sagemaker_provider.operators.base.SageMakerStepOperator")
-def step(task: Any) -> Translation:
+def step(task: Any, given: Given) -> Translation:
     """Any step operator."""
     if not isinstance(task.step_name, (str, type(None))):
         raise TypeError(f"step_name is text, not {task.step_name!r}")
@@ -44,6 +44,6 @@ def step(task: Any) -> Translation:
 
 
 @translates("sagemaker_provider.sensors.step.SageMakerStepSensor")
-def sensor(task: Any) -> Translation:
+def sensor(task: Any, given: Given) -> Translation:
     """Our sensors wait for what a step creates."""
     return Absorbed(list(task.identifiers.values())[-1], task.kind)

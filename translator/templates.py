@@ -52,7 +52,7 @@ class Lookups:
     :param declared: from the name of a param that the DAG declares with a value to an expression; ``None`` for others.
     :param date: from the name of a date macro to an expression.
     :param variable: from the name of an Airflow Variable, and a default or ``None``, to an expression.
-    :param xcom: from a task id and a path in its XCom to an expression.
+    :param xcom: from a task id, the key of an XCom and a path in it to an expression.
     :param note: takes (code, message) of a finding.
     :param names: values of ``dag.dag_id``, ``task.task_id`` and the like.
     """
@@ -61,7 +61,7 @@ class Lookups:
     declared: Callable[[str], Any]
     date: Callable[[str], Any]
     variable: Callable[[str, Any], Any]
-    xcom: Callable[[str, tuple[Segment, ...]], Any]
+    xcom: Callable[[str, str, tuple[Segment, ...]], Any]
     note: Callable[[str, str], None]
     names: dict[str, str]
 
@@ -214,11 +214,9 @@ def _xcom(arguments: list[Any], options: dict[str, Any], below: list[Any], looku
         del given["dag_id"]
     if not isinstance(task_id, str) or any(value is not None for value in given.values()):
         raise UntranslatableError(f"{text!r}: name one task of this DAG in task_ids")
-    if key != "return_value":
-        raise UntranslatableError(f"{text!r}: a step has no XCom {key!r}, only its properties", "SMP304")
     if any(isinstance(item, tuple) for item in below):
         raise UntranslatableError(f"{text!r}: methods of a result have no counterpart")
-    return lookups.xcom(task_id, tuple(below))
+    return lookups.xcom(task_id, key, tuple(below))
 
 
 def _path(node: nodes.Node) -> list[Any] | None:

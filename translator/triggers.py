@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _PLAIN: Final = ("all_success", "none_failed", "none_failed_min_one_success", "one_success")
-_TRIGGERS: Final = {"all_done": "Any", "one_done": "Any", "all_failed": "Failed", "one_failed": "Failed"}
+_TRIGGERS: Final = {
+    "all_done": "Any",
+    "one_done": "Any",
+    "all_failed": "Failed",
+    "one_failed": "Failed",
+}
 
 
 def trigger(tasks: Mapping[str, Any], upstream: str, task: str, rule: str) -> str | None:
@@ -14,12 +19,14 @@ def trigger(tasks: Mapping[str, Any], upstream: str, task: str, rule: str) -> st
 
     ``one_success`` is as ``all_success`` where there is one upstream, and after branches, where the others are skipped.
 
-    :param tasks: tasks by id.
-    :param upstream: the upstream task.
-    :param task: the task that waits.
+    :param tasks: nodes of the graph -> the tasks they belong to.
+    :param upstream: the upstream node.
+    :param task: the node that waits.
     :param rule: its trigger rule.
     :return: ``Completed``, ``Failed`` or ``Any``; ``None`` when the rule has no counterpart.
     """
+    if tasks[task] is tasks[upstream]:
+        return "Completed"
     if getattr(tasks[task], "is_teardown", False):
         return "Completed" if getattr(tasks[upstream], "is_setup", False) else "Any"
     return "Completed" if rule in _PLAIN else _TRIGGERS.get(rule)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sagemaker_provider.definition import paths, shapes
@@ -19,7 +20,7 @@ from sagemaker_provider.operators.records import CleanupSource
 from sagemaker_provider.operators.rendering import lone_expression
 from sagemaker_provider.translator import templates
 from sagemaker_provider.translator.parameters import Parameters, looks_secret
-from sagemaker_provider.translator.registry import TaskStep
+from sagemaker_provider.translator.registry import RETURN_VALUE, Given, Setting, TaskStep, XComFile, XComOf, node_id
 
 _NAME_MEMBERS = {
     row.resource.name
@@ -41,6 +42,8 @@ class Surroundings:
         Raises :class:`~.templates.UntranslatableError` when there is none, or it need not have run.
     :param made: text by which something made is called -> tasks that make something of this name.
     :param own_params: params that the task sets itself.
+    :param task_id: the task.
+    :param given: from the name of a setting to its value for the task, or ``None``.
     """
 
     dag_id: str
@@ -49,10 +52,36 @@ class Surroundings:
     step_name: Callable[[str], str]
     made: Mapping[str, tuple[str, ...]]
     own_params: frozenset[str] = frozenset()
+    task_id: str = ""
+    given: Given = lambda name: None
+
+
+@dataclass(frozen=True)
+class XComSource:
+    """How a job of another step gets the XCom of a step.
+
+    :param file: S3 URI of the folder with ``xcom.json``; or
+    :param operation: (boto3 client, Describe operation) that gives it; or
+    :param values: path in the XCom, keys joined by points -> expression, where that is all there is.
+    :param request: members of the Describe request.
+    :param result: path in the response under which the description is, if not the whole.
+    :param wrapper: key under which the XCom has the description, if it is not the description itself.
+    """
+
+    file: Any = None
+    operation: tuple[str, str] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    result: str = ""
+    wrapper: str = ""
 
 
 class Values:
-    """Rewrites the values of one task; collects findings on what could not be rewritten."""
+    """Rewrites the values of one task; collects findings on what could not be rewritten.
+
+    :param task_id: the task, or what one of several steps of it is called.
+    :param around: what the values may refer to.
+    """
 
     def __init__(self, task_id: str, around: Surroundings) -> None:
         self.task_id = task_id
@@ -67,7 +96,7 @@ class Values:
             variable=around.parameters.variable,
             xcom=self._xcom,
             note=self._note,
-            names={"dag_id": around.dag_id, "task_id": task_id},
+            names={"dag_id": around.dag_id, "task_id": around.task_id or task_id},
         )
         self._place = ""
 
@@ -101,6 +130,10 @@ class Values:
             return value
         if isinstance(value, str):
             return self._text(value, place)
+        if isinstance(value, Setting):
+            known = self.around.given(value.name)
+            found = self.around.parameters.setting(value.name) if known is None else known
+            return templates.joined((found, value.suffix)) if value.suffix else found
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
                 keys = ", ".join(repr(key) for key in value if not isinstance(key, str))
@@ -124,10 +157,10 @@ class Values:
         if isinstance(value, CleanupSource):
             uris = {"S3Uris": self._rewrite(value.s3_uris, place)} if value.s3_uris else {}
             return {"StepName": self.around.step_name(value.step.task_id), **uris}
+        if isinstance(value, EXPRESSIONS):
+            return value
         if type(value).__name__ == "PlainXComArg":
-            if value.key != "return_value":
-                raise templates.UntranslatableError(f"a step has no XCom {value.key!r}, only its properties", "SMP304")
-            return self._xcom(value.operator.task_id, ())
+            return self._xcom(value.operator.task_id, value.key, ())
         raise templates.UntranslatableError(f"a {type(value).__name__} cannot be written into a definition", "SMP307")
 
     def _text(self, value: str, place: str) -> Any:
@@ -207,21 +240,63 @@ class Values:
             f"{value!r} holds the name that the task {maker!r} gives; a pipeline gives another", "SMP309"
         )
 
-    def _xcom(self, task_id: str, segments: tuple[Segment, ...]) -> Any:
+    def _xcom(self, task_id: str, key: str, segments: tuple[Segment, ...]) -> Any:
         step = self.around.steps.get(task_id)
         if step is None:
             self.around.step_name(task_id)  # says why when the task does not exist
             raise templates.UntranslatableError(f"the task {task_id!r} becomes no step", "SMP304")
-        path = step.xcom(segments)
+        path = step.xcom(key, segments)
+        if isinstance(path, XComFile):
+            file = self._property(task_id, ("PropertyFiles", path.property_file))
+            return JsonGet(_json_path(path.path), property_file=file)
+        if isinstance(path, XComOf):
+            task_id, path = node_id(task_id, path.suffix), path.path
+            step = self.around.steps[task_id]
         if path and len(path) < len(segments):
             self._note(
                 "SMP704", f"the step of {task_id!r} has {'.'.join(map(str, path))} without {segments[0]!r} before it"
             )
+        if not path and key != RETURN_VALUE:
+            raise templates.UntranslatableError(f"a step has no XCom {key!r}, only its properties", "SMP304")
         if not path:
             raise templates.UntranslatableError(
                 f"the step of {task_id!r} has no property for what is read of its XCom", "SMP304"
             )
         return self._property(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
+
+    def source(self, task_id: str) -> XComSource:
+        """How a job gets the XCom of an upstream task.
+
+        :raises UntranslatableError: the task is no step, has not run, or its step has no XCom that can be had.
+        """
+        step = self.around.steps.get(task_id)
+        name = self.around.step_name(task_id)
+        if step is None:
+            raise templates.UntranslatableError(f"the task {task_id!r} becomes no step", "SMP304")
+        self.reads.add(task_id)
+        whole = step.xcom(RETURN_VALUE, ())
+        if isinstance(whole, XComFile):
+            output = ("ProcessingOutputConfig", "Outputs", Key(whole.property_file), "S3Output", "S3Uri")
+            return XComSource(file=step_property(name, *output))
+        row = STEP_TYPES[step.type]
+        if outputs := step.members.get("OutputParameters"):
+            path = ("OutputParameters",)
+            prefix = ".".join(map(str, (step.wrapper,) if step.wrapper else ()))
+            values = {
+                ".".join(filter(None, (prefix, *path, item.name))): step_property(name, *path, Key(item.name))
+                for item in outputs
+            }
+            return XComSource(values=values)
+        if row.resource is None or not row.resource.describe:
+            raise templates.UntranslatableError(f"what the step of {task_id!r} gives cannot be read by a job", "SMP304")
+        request = {member: step_property(name, *paths.parse(path)) for member, path in row.resource.identifiers.items()}
+        resource = row.resource
+        return XComSource(
+            operation=(resource.service, resource.describe),
+            request=request,
+            result=resource.result,
+            wrapper=step.wrapper,
+        )
 
     def _by_name(self, task_id: str, path: tuple[Segment, ...], *, by_name: bool = False) -> tuple[Segment, ...]:
         """A path with the entries of named lists by their names, as a pipeline addresses them.
@@ -354,6 +429,12 @@ def spelled(row: StepType, path: tuple[Segment, ...]) -> tuple[Segment, ...]:
         else:
             segments = (*segments, segment)
     return segments
+
+
+def _json_path(segments: tuple[Segment, ...]) -> str:
+    """A path in a JSON file: brackets only where a name needs them."""
+    plain = re.compile(r"\w+")
+    return paths.join(str(item) if isinstance(item, str) and plain.fullmatch(item) else item for item in segments)
 
 
 def _composed(text: str) -> bool:

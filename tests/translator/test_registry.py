@@ -39,12 +39,12 @@ class NightlyInvokeOperator(InvokeOperator):
 NAME = f"{InvokeOperator.__module__}.{InvokeOperator.__qualname__}"
 
 
-def lambda_of(task: Any) -> TaskStep:
+def lambda_of(task: Any, given: Any) -> TaskStep:
     return TaskStep(
         type="Lambda",
         arguments=task.payload,
         members={"FunctionArn": FUNCTION, "OutputParameters": ()},
-        xcom=lambda segments: ("OutputParameters", *segments),
+        xcom=lambda key, segments: ("OutputParameters", *segments),
     )
 
 
@@ -74,7 +74,7 @@ def test_a_registered_translator_serves_a_class_and_its_subclasses(operator: typ
 
 def test_the_nearest_class_decides() -> None:
     translates(NAME)(lambda_of)
-    translates(NAME.replace("InvokeOperator", "NightlyInvokeOperator"))(lambda task: Vanishes())
+    translates(NAME.replace("InvokeOperator", "NightlyInvokeOperator"))(lambda task, given: Vanishes())
     with make_dag() as dag:
         step("before") >> NightlyInvokeOperator(task_id="invoke") >> step("after")
     steps = steps_of(convert(dag))
@@ -93,7 +93,7 @@ def test_a_translators_xcom_path_is_used_for_templates() -> None:
 
 
 def test_a_translator_may_refuse_with_its_own_reason() -> None:
-    translates(NAME)(lambda task: Stays((finding("SMP202", "payload is too odd"),)))
+    translates(NAME)(lambda task, given: Stays((finding("SMP202", "payload is too odd"),)))
     with make_dag() as dag:
         InvokeOperator(task_id="invoke")
     (found,) = convert(dag).findings
@@ -102,7 +102,7 @@ def test_a_translator_may_refuse_with_its_own_reason() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("no"), TypeError("no"), KeyError("no"), AttributeError("no")])
 def test_a_translator_that_finds_invalid_arguments_is_no_crash(error: Exception) -> None:
-    def translator(task: Any) -> TaskStep:
+    def translator(task: Any, given: Any) -> TaskStep:
         raise error
 
     translates(NAME)(translator)
@@ -117,7 +117,7 @@ def test_translators_of_other_packages_are_found_by_their_entry_point(
     (tmp_path / "acme_translators.py").write_text(
         "from sagemaker_provider.translator import Vanishes, translates\n"
         f"@translates({NAME!r})\n"
-        "def invoke(task):\n"
+        "def invoke(task, given):\n"
         "    return Vanishes()\n"
     )
     metadata = tmp_path / "acme-1.0.dist-info"

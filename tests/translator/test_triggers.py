@@ -164,7 +164,7 @@ def test_a_teardown_runs_after_the_work_however_it_ends_and_only_after_the_setup
     assert codes(conversion) == ["SMP607", "SMP612"]
 
 
-@pytest.mark.parametrize("rule", ["all_done", "all_failed", "one_failed", "always", "none_skipped"])
+@pytest.mark.parametrize("rule", ["all_failed", "one_failed", "always", "none_skipped"])
 @pytest.mark.parametrize("place", ["branch", "join"])
 def test_rules_about_ends_and_failures_are_refused_after_a_branch(rule: str, place: str) -> None:
     from dag_makers import choice
@@ -174,6 +174,21 @@ def test_rules_about_ends_and_failures_are_refused_after_a_branch(rule: str, pla
         choice("c", "a", "b") >> branches
         (branches[0] if place == "branch" else branches) >> step("task", trigger_rule=rule)
     assert codes(convert(dag), task="task") == ["SMP205"]
+
+
+@pytest.mark.parametrize("place", ["branch", "join"])
+def test_what_runs_however_the_others_end_runs_in_both_branches(place: str) -> None:
+    from dag_makers import choice
+
+    with make_dag(params={"c": 1}) as dag:
+        branches = [step("a"), step("b")]
+        choice("c", "a", "b") >> branches
+        (branches[0] if place == "branch" else branches) >> step("task", trigger_rule="all_done")
+    steps = steps_of(convert(dag))
+    assert steps["task"]["DependsOn"] == on("Any", "a")
+    assert steps["task-else"].get("DependsOn") == (None if place == "branch" else on("Any", "b"))
+    inside = [item["Name"] for item in steps["c"]["Arguments"]["ElseSteps"]]
+    assert inside == ["b", "task-else"]
 
 
 def test_redundant_dependencies_are_left_out_but_not_those_with_a_run_condition() -> None:

@@ -1,0 +1,116 @@
+"""Conversion settings: images, roles, places and choices, for all DAGs, for one, or for a task.
+
+.. code-block:: yaml
+
+    role: arn:aws:iam::111122223333:role/SageMaker
+    code_location: s3://my-bucket/code
+    dags:
+      churn:
+        instance_type: ml.m5.2xlarge
+        tasks:
+          prepare: {image: 111122223333.dkr.ecr.us-west-2.amazonaws.com/pandas:2}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+
+class Row(NamedTuple):
+    """A setting.
+
+    :param kind: type of the value.
+    :param description: one sentence, for the documentation and the parameter.
+    :param parameter: the pipeline parameter that it becomes where the settings do not have it; ``None`` for none.
+    :param default: default of the setting, or of the parameter.
+    :param choices: the values allowed, if not all.
+    """
+
+    kind: type
+    description: str
+    parameter: str | None = None
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+
+SETTINGS: Final[dict[str, Row]] = {
+    "role": Row(str, "ARN of the role with which jobs run.", "RoleArn"),
+    "image": Row(str, "Image in which Python and Bash tasks run.", "ImageUri"),
+    "instance_type": Row(str, "Instance type on which Python and Bash tasks run.", "InstanceType", "ml.m5.large"),
+    "instance_count": Row(int, "Instances on which Python and Bash tasks run.", None, 1),
+    "volume_size_in_gb": Row(int, "Size in GB of the volume with which Python and Bash tasks run.", None, 30),
+    "code_location": Row(
+        str, "S3 URI of the folder with the files of <pipeline>.assets, and for results.", "CodeLocation"
+    ),
+    "account": Row(str, "AWS account of the pipeline, 12 digits."),
+    "region": Row(str, "AWS Region of the pipeline."),
+}
+"""Every setting by its name in the file."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Values of settings.
+
+    :param values: for all DAGs.
+    :param dags: DAG id -> values.
+    :param tasks: (DAG id, task id) -> values.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    dags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tasks: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+
+    def value(self, dag_id: str, task_id: str, name: str) -> Any:
+        """The value for a task: its own, that of its DAG, or that for all; ``None`` when there is none.
+
+        :raises KeyError: there is no such setting.
+        """
+        SETTINGS[name]
+        for values in (self.tasks.get((dag_id, task_id)), self.dags.get(dag_id), self.values):
+            if values is not None and name in values:
+                return values[name]
+        return None
+
+    @classmethod
+    def from_object(cls, value: Any) -> Defaults:
+        """Settings from what a YAML file holds.
+
+        :raises ValueError: the file is not of the form; the message names every problem.
+        """
+        problems: list[str] = []
+        values = dict(_mapping(value, "the file", problems))
+        dags, tasks = {}, {}
+        for dag_id, own in dict(_mapping(values.pop("dags", None), "dags", problems)).items():
+            below = dict(_mapping(own, f"dags.{dag_id}", problems))
+            for task_id, item in dict(_mapping(below.pop("tasks", None), f"dags.{dag_id}.tasks", problems)).items():
+                place = f"dags.{dag_id}.tasks.{task_id}"
+                tasks[str(dag_id), str(task_id)] = dict(_mapping(item, place, problems))
+                problems += _wrong(tasks[str(dag_id), str(task_id)], f"{place}.")
+            dags[str(dag_id)] = below
+            problems += _wrong(below, f"dags.{dag_id}.")
+        problems += _wrong(values, "")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return cls(values, dags, tasks)
+
+
+def _mapping(value: Any, place: str, problems: list[str]) -> Mapping[Any, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if value is not None:
+        problems.append(f"{place} is not a mapping")
+    return {}
+
+
+def _wrong(values: Mapping[Any, Any], place: str) -> Iterator[str]:
+    for name, value in values.items():
+        row = SETTINGS.get(name)
+        if row is None:
+            yield f"{place}{name} is no setting; there are {', '.join(SETTINGS)}"
+        elif type(value) is not row.kind:
+            yield f"{place}{name} is {value!r}, not {'a number' if row.kind is int else 'text' if row.kind is str else row.kind.__name__}"
+        elif row.choices and value not in row.choices:
+            yield f"{place}{name} is {value!r}, not {' or '.join(row.choices)}"
