@@ -163,6 +163,16 @@ RULES: Final[dict[str, Rule]] = {
                 "The operator's arguments are not valid together.",
                 "Correct the arguments.",
             ),
+            "SMP207": (
+                "Works on an existing pipeline",
+                "The task starts, stops or waits for a SageMaker pipeline, so there is nothing to translate in it.",
+                "Keep the task in Airflow, or schedule the pipeline itself.",
+            ),
+            "SMP208": (
+                "The DAG only starts a pipeline",
+                "All that the DAG does is to start a SageMaker pipeline and to wait for it: it is one already.",
+                "Nothing; with an EventBridge schedule the pipeline needs no DAG.",
+            ),
             # Values
             "SMP301": (
                 "Template cannot become an expression",
@@ -488,6 +498,16 @@ RULES: Final[dict[str, Rule]] = {
                 "Variable becomes a parameter",
                 "Airflow reads the Variable in each run; the pipeline has the value that it is started with, or the default.",
                 "Pass the parameter at each start, or give the value with --values when converting.",
+            ),
+            "SMP636": (
+                "Role name",
+                "The operator looks up the ARN of the role when it runs; a definition needs the ARN itself.",
+                "Write the ARN, give the setting account, or pass the parameter at each start.",
+            ),
+            "SMP637": (
+                "Output file in an XCom",
+                "The operator reads a file of the job into its XCom; in a pipeline the step that needs a value reads the file.",
+                "Nothing, if the job always writes the file.",
             ),
             "SMP635": (
                 "Setting becomes a parameter",

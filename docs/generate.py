@@ -25,6 +25,7 @@ from sagemaker_provider.definition import STEP_TYPES, StepType
 from sagemaker_provider.definition.findings import RULES, Rule, Severity
 from sagemaker_provider.definition.step_types import Resource
 from sagemaker_provider.operators.base import SageMakerStepOperator
+from sagemaker_provider.translator.defaults import SETTINGS
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / "docs" / "reference"
@@ -387,6 +388,7 @@ def pages() -> dict[Path, str]:
     """The text of every generated page."""
     return {
         FOLDER / "findings.md": HEADER + "\n".join(findings_page()) + "\n",
+        FOLDER / "settings.md": HEADER + "\n".join(settings_page()) + "\n",
         FOLDER / "step-types.md": HEADER + "\n".join(step_types_page()) + "\n",
         **{
             page: with_output(text)
@@ -461,6 +463,36 @@ def _finding(code: str, rule: Rule) -> Iterator[str]:
 
 
 # Step types
+
+
+def settings_page() -> Iterator[str]:
+    """Every conversion setting."""
+    yield "# Conversion settings\n"
+    yield "A DAG says nothing of the image, the role or the S3 folder that a pipeline needs for a Python task. The settings do, in a"
+    yield "YAML file that `convert --defaults FILE.yaml` reads: for all DAGs, for one (`dags`), or for a task (`tasks` in it). The task's"
+    yield "value holds before that of its DAG, and the DAG's before that for all.\n"
+    yield "```yaml"
+    yield "role: arn:aws:iam::111122223333:role/SageMaker"
+    yield "code_location: s3://my-bucket/code"
+    yield "dags:"
+    yield "  churn:"
+    yield "    instance_type: ml.m5.2xlarge"
+    yield "    tasks:"
+    yield "      prepare: {image: 111122223333.dkr.ecr.us-west-2.amazonaws.com/pandas:2}"
+    yield "```\n"
+    yield "| setting | value | where the settings do not have it | |"
+    yield "|---|---|---|---|"
+    for name, row in SETTINGS.items():
+        value = " or ".join(f"`{choice}`" for choice in row.choices) or {
+            str: "text",
+            int: "number",
+            bool: "true, false",
+        }.get(row.kind, "list")
+        default = "" if row.default is None else f"`{row.default}`"
+        missing = (
+            f"parameter `{row.parameter}`{', default ' + default if default else ''}" if row.parameter else default
+        )
+        yield f"| `{name}` | {value} | {missing} | {_cell(row.description)} |"
 
 
 def step_types_page() -> Iterator[str]:

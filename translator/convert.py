@@ -28,6 +28,7 @@ from sagemaker_provider.translator.registry import (
     Steps,
     TaskStep,
     Translation,
+    Vanishes,
     node_id,
     translator_for,
 )
@@ -180,9 +181,18 @@ class _Compiler:
                 self.tasks[node], self.translations[node] = self.tasks[task_id], limited
                 self.findings += located([*step.findings, *found], task=task_id)
         self.order = graphs.in_order(self.graph)
+        self.findings = self._of_pipelines() or self.findings
         self.steps: dict[str, TaskStep] = {
             node: item for node in self.order if isinstance(item := self.translations[node], TaskStep)
         }
+
+    def _of_pipelines(self) -> list[Finding]:
+        """What to say of a DAG that only starts pipelines and waits for them, instead of what to say of its tasks."""
+        work = [item for item in self.translations.values() if not isinstance(item, Vanishes)]
+        if not work or any([found.code for found in item.findings] != ["SMP207"] for item in work):
+            return []
+        reasons = "; ".join(found.message for item in work for found in item.findings)
+        return [finding("SMP208", reasons), *(item for item in self.findings if item.code != "SMP207")]
 
     def _translation(self, task: Any) -> Translation:
         if getattr(task, "is_mapped", False) or type(task).__name__ in ("MappedOperator", "DecoratedMappedOperator"):

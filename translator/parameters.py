@@ -217,17 +217,28 @@ class Parameters:
         row = SETTINGS[name]
         if row.parameter is None:
             return row.default
-        key = f"{{{{ setting {name} }}}}"  # no param is called so
-        if key not in self.known:
-            if any(item.name == row.parameter for item in self.known.values()):
-                raise UntranslatableError(f"the setting {name!r} and a param would be one parameter {row.parameter!r}")
-            self.known[key] = Parameter(row.parameter, "String", row.default, description=row.description)
-            self.findings.append(
-                finding(
-                    "SMP635", f"{name!r} becomes the parameter {row.parameter!r}", place=f"Parameters.{row.parameter}"
-                )
-            )
-        return parameter(row.parameter)
+        item = Parameter(row.parameter, "String", row.default, description=row.description)
+        get = self._extra(f"setting {name}", item)
+        self.findings.append(
+            finding("SMP635", f"{name!r} becomes the parameter {row.parameter!r}", place=f"Parameters.{row.parameter}")
+        )
+        return get
+
+    def role(self, name: str) -> Get:
+        """The expression for the ARN of a role of which only the name is known.
+
+        :raises UntranslatableError: a param has the name of the parameter.
+        """
+        clean = f"{re.sub('[^A-Za-z0-9]', '-', name)}-Arn"
+        return self._extra(f"role {name}", Parameter(clean, "String", description=f"ARN of the role {name}"))
+
+    def _extra(self, what: str, item: Parameter) -> Get:
+        """The expression for a parameter that no param and no template asks for."""
+        key = f"{{{{ {what} }}}}"  # no param is called so
+        if key not in self.known and any(other.name == item.name for other in self.known.values()):
+            raise UntranslatableError(f"{what} and something else would be one parameter {item.name!r}")
+        self.known.setdefault(key, item)
+        return parameter(item.name)
 
     def date(self, name: str) -> Get:
         """The expression for a date macro."""

@@ -65,6 +65,12 @@ class Setting(NamedTuple):
     suffix: str = ""
 
 
+class RoleName(NamedTuple):
+    """The name of a role where the ARN is wanted: the ARN in the account of the settings, else a pipeline parameter."""
+
+    name: str
+
+
 @dataclass(frozen=True)
 class TaskStep:
     """A task that becomes a step.

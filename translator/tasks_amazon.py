@@ -1,4 +1,4 @@
-"""The SageMaker operators and sensors of the amazon provider.
+"""The SageMaker operators and sensors of the amazon provider, and their ``Async`` variants of earlier years.
 
 Their configs are the requests of the same API operations. What differs is reported: names that the service makes itself,
 arguments that concern Airflow's waiting, and the wrapper around the response in the XCom.
@@ -7,25 +7,49 @@ arguments that concern Airflow's waiting, and the wrapper around the response in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from sagemaker_provider.definition import conditions as language
 from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.definition.model import PropertyFile
 from sagemaker_provider.definition.step_types import STEP_TYPES
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
     Absorbed,
     Given,
     Path,
+    RoleName,
+    Stays,
+    Steps,
     TaskStep,
     Translation,
+    XComFile,
+    XComOf,
     XComPath,
     translates,
 )
+from sagemaker_provider.translator.templates import is_template
 
 OPERATORS: Final = "airflow.providers.amazon.aws.operators.sagemaker"
 SENSORS: Final = "airflow.providers.amazon.aws.sensors.sagemaker"
+_ASYNC: Final = "astronomer.providers.amazon.aws"
 _NESTED: Final = ("Model", "Transform", "EndpointConfig", "Endpoint", "S3Operations")
+_ROLES: Final = ("RoleArn", "ExecutionRoleArn")
+"""Members of the requests in which the operators take the name of a role for its ARN."""
+
+
+def _operators(*names: str) -> tuple[str, ...]:
+    """The qualified names of operators and of their ``Async`` variants."""
+    return tuple(f"{OPERATORS}.{name}" for name in names) + tuple(
+        f"{_ASYNC}.operators.sagemaker.{name}Async" for name in names
+    )
+
+
+def _class(task: Any) -> str:
+    """The name of the provider's class that a task is of."""
+    modules = (OPERATORS, SENSORS, f"{_ASYNC}.operators.sagemaker", f"{_ASYNC}.sensors.sagemaker")
+    return next(cls.__name__ for cls in type(task).__mro__ if cls.__module__ in modules).removesuffix("Async")
 
 
 def unwrapped(wrapper: str) -> XComPath:
@@ -39,22 +63,22 @@ def unwrapped(wrapper: str) -> XComPath:
 
 def _step(
     task: Any, kind: str, config: Mapping[str, Any], *findings: Finding, xcom: XComPath | None = None
-) -> Translation:
+) -> TaskStep:
     """A step from a config: the name becomes a prefix or goes, and what a pipeline lacks is reported."""
     row = STEP_TYPES[kind]
     if not isinstance(config, Mapping):
         raise TypeError(f"config is an object that is known when the DAG is parsed, not {type(config).__name__}")
-    arguments = dict(config)
+    arguments = _with_arns(config)
     found = [*findings, *_refused(task, arguments)]
     made_name = None
-    if row.auto_named and row.resource and row.resource.name in arguments:
-        made_name = arguments[row.resource.name]
+    if row.auto_named and row.resource and (member := row.resource.name) and member in arguments:
+        made_name = arguments[member]
         literal = isinstance(made_name, str) and not any(mark in made_name for mark in ("{{", "{%"))
         if literal and row.prefix_length and len(made_name) <= row.prefix_length:
-            found.append(finding("SMP602", f"{made_name!r} is a prefix", task=task.task_id, place=row.resource.name))
+            found.append(finding("SMP602", f"{made_name!r} is a prefix", task=task.task_id, place=member))
         else:
-            del arguments[row.resource.name]
-            found.append(finding("SMP603", f"{made_name!r} is left out", task=task.task_id, place=row.resource.name))
+            del arguments[member]
+            found.append(finding("SMP603", f"{made_name!r} is left out", task=task.task_id, place=member))
     return TaskStep(
         type=kind,
         arguments=arguments,
@@ -63,6 +87,18 @@ def _step(
         wrapper="" if xcom else kind,
         findings=tuple(found),
     )
+
+
+def _with_arns(value: Any) -> Any:
+    """A config in which the name of a role stands for its ARN, as the operators look it up."""
+    if isinstance(value, Mapping):
+        return {
+            key: RoleName(item)
+            if key in _ROLES and isinstance(item, str) and item and "/" not in item and not is_template(item)
+            else _with_arns(item)
+            for key, item in value.items()
+        }
+    return [_with_arns(item) for item in value] if isinstance(value, list) else value
 
 
 def _refused(task: Any, arguments: Mapping[str, Any]) -> Iterator[Finding]:
@@ -87,7 +123,6 @@ def _unsupported(task: Any, **arguments: str) -> list[Finding]:
 
 _PLAIN: Final = {
     "SageMakerTrainingOperator": "Training",
-    "SageMakerTransformOperator": "Transform",
     "SageMakerTuningOperator": "Tuning",
     "SageMakerModelOperator": "Model",
     "SageMakerEndpointConfigOperator": "EndpointConfig",
@@ -95,37 +130,89 @@ _PLAIN: Final = {
 """Operators whose config is the request of a step type and nothing more."""
 
 
-@translates(*(f"{OPERATORS}.{name}" for name in _PLAIN))
+@translates(*_operators(*_PLAIN))
 def plain(task: Any, given: Given) -> Translation:
     """The request of a step type."""
-    name = next(cls.__name__ for cls in type(task).__mro__ if cls.__name__ in _PLAIN)
-    return _step(task, _PLAIN[name], task.config)
+    return _step(task, _PLAIN[_class(task)], task.config)
 
 
-@translates(f"{OPERATORS}.SageMakerProcessingOperator")
+_FILE_KEYS: Final = {"result_name", "output_name", "file_name"}
+
+
+@translates(*_operators("SageMakerProcessingOperator"))
 def processing(task: Any, given: Given) -> Translation:
-    """CreateProcessingJob."""
-    return _step(
-        task,
-        "Processing",
-        task.config,
-        *_unsupported(task, output_files_to_xcom="output files do not go into an XCom; declare a property file"),
+    """CreateProcessingJob; the output files that go into the XCom are property files."""
+    step = _step(task, "Processing", task.config)
+    files = getattr(task, "output_files_to_xcom", None) or []
+    if not files:
+        return step
+    if not all(isinstance(item, Mapping) and set(item) >= _FILE_KEYS for item in files):
+        raise ValueError(f"each of output_files_to_xcom has {', '.join(sorted(_FILE_KEYS))}")
+    names = {item["result_name"] for item in files}
+
+    def xcom(key: str, segments: Path) -> Path | XComFile | XComOf | None:
+        if key == RETURN_VALUE and len(segments) > 2 and segments[0] == "OutputFiles" and segments[1] in names:
+            return XComFile(str(segments[1]), segments[2:])
+        return step.xcom(key, segments)
+
+    declared = tuple(PropertyFile(item["result_name"], item["output_name"], item["file_name"]) for item in files)
+    missing = finding(
+        "SMP637",
+        "a missing file is an XCom that says so, and a failure of the step that reads it in a pipeline",
+        task=task.task_id,
+        place="output_files_to_xcom",
     )
+    return replace(step, members={"PropertyFiles": declared}, xcom=xcom, findings=(*step.findings, missing))
 
 
-@translates(f"{OPERATORS}.SageMakerEndpointOperator")
+@translates(*_operators("SageMakerTransformOperator"))
+def transform(task: Any, given: Given) -> Translation:
+    """CreateTransformJob, after CreateModel where the config holds both."""
+    return _nested(task, {"Model": "model", "Transform": ""})
+
+
+@translates(*_operators("SageMakerEndpointOperator"))
 def endpoint(task: Any, given: Given) -> Translation:
-    """CreateEndpoint or UpdateEndpoint; in a pipeline the service creates or updates by itself."""
+    """CreateEndpoint or UpdateEndpoint, after the model and the configuration where the config holds them.
+
+    In a pipeline the service creates or updates an endpoint by itself.
+    """
     note = finding(
         "SMP609",
         f"operation={task.operation!r}: the step creates the endpoint or updates it, whichever is needed",
         task=task.task_id,
         place="operation",
     )
-    return _step(task, "Endpoint", task.config, note)
+    return _nested(task, {"Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": ""}, note)
 
 
-@translates(f"{OPERATORS}.SageMakerRegisterModelVersionOperator")
+def _nested(task: Any, kinds: Mapping[str, str], *findings: Finding) -> Translation:
+    """A config that holds the requests of several steps under the names of their types, or the request of the last.
+
+    :param kinds: step type -> suffix of the step, in the order in which they run; the last has no suffix.
+    """
+    kind = list(kinds)[-1]
+    if not isinstance(task.config, Mapping) or kind not in task.config:
+        return _step(task, kind, task.config, *findings)
+    if unknown := sorted(set(task.config) - set(kinds)):
+        raise ValueError(f"a config with {kind!r} holds {', '.join(map(repr, unknown))} beside it")
+    steps = {
+        suffix: _step(task, name, task.config[name], *(findings if name == kind else ()))
+        for name, suffix in kinds.items()
+        if task.config.get(name)
+    }
+
+    def xcom(key: str, segments: Path) -> Path | XComOf | None:
+        if key != RETURN_VALUE or len(segments) < 2 or kinds.get(str(segments[0])) not in steps:
+            return None
+        suffix = kinds[str(segments[0])]
+        return XComOf(suffix, segments[1:]) if suffix else segments[1:]
+
+    steps[""] = replace(steps[""], xcom=xcom)
+    return steps[""] if len(steps) == 1 else Steps(steps)
+
+
+@translates(*_operators("SageMakerRegisterModelVersionOperator"))
 def register_model(task: Any, given: Given) -> Translation:
     """CreateModelPackage with one container."""
     approval = getattr(task.model_approval, "value", task.model_approval)
@@ -275,11 +362,43 @@ def _cast(value: Any) -> Any:
 )
 def job_sensor(task: Any, given: Given) -> Translation:
     """Waits for a job by its name."""
-    names = [cls.__name__ for cls in type(task).__mro__ if cls.__module__ == SENSORS]
-    return Absorbed(task.job_name, names[0].removeprefix("SageMaker").removesuffix("Sensor"))
+    return Absorbed(task.job_name, _class(task).removeprefix("SageMaker").removesuffix("Sensor"))
 
 
 @translates(f"{SENSORS}.SageMakerEndpointSensor")
 def endpoint_sensor(task: Any, given: Given) -> Translation:
     """Waits for an endpoint by its name."""
     return Absorbed(task.endpoint_name, "Endpoint")
+
+
+@translates(
+    f"{OPERATORS}.SageMakerStartPipelineOperator",
+    f"{OPERATORS}.SageMakerStopPipelineOperator",
+    f"{SENSORS}.SageMakerPipelineSensor",
+)
+def pipeline(task: Any, given: Given) -> Translation:
+    """Starts, stops or waits for a pipeline that exists: there is nothing to translate."""
+    name = getattr(task, "pipeline_name", None) or getattr(task, "pipeline_exec_arn", None)
+    return Stays((finding("SMP207", f"{_class(task)} works on the pipeline {name!r}", task=task.task_id),))
+
+
+_STAY: Final = {
+    "SageMakerCreateExperimentOperator": "a pipeline makes its own experiment: convert with --experiment, or make it beforehand",
+    "SageMakerCreateNotebookOperator": "no step type works on notebook instances",
+    "SageMakerStartNoteBookOperator": "no step type works on notebook instances",
+    "SageMakerStopNotebookOperator": "no step type works on notebook instances",
+    "SageMakerDeleteNotebookOperator": "no step type works on notebook instances",
+    "SageMakerDeleteModelOperator": "a Cleanup step deletes only what a step of the same pipeline made",
+    "SageMakerNotebookOperator": "notebooks of SageMaker Unified Studio are no step; a notebook job of SageMaker is another thing",
+}
+"""Operators without a step type -> why."""
+
+
+@translates(
+    *(f"{OPERATORS}.{name}" for name in _STAY),
+    "airflow.providers.amazon.aws.operators.sagemaker_unified_studio.SageMakerNotebookOperator",
+)
+def without_step(task: Any, given: Given) -> Translation:
+    """Tasks for which SageMaker has no step."""
+    name = next(cls.__name__ for cls in type(task).__mro__ if cls.__name__ in _STAY)
+    return Stays((finding("SMP201", f"{name}: {_STAY[name]}", task=task.task_id),))

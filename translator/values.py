@@ -20,7 +20,16 @@ from sagemaker_provider.operators.records import CleanupSource
 from sagemaker_provider.operators.rendering import lone_expression
 from sagemaker_provider.translator import templates
 from sagemaker_provider.translator.parameters import Parameters, looks_secret
-from sagemaker_provider.translator.registry import RETURN_VALUE, Given, Setting, TaskStep, XComFile, XComOf, node_id
+from sagemaker_provider.translator.registry import (
+    RETURN_VALUE,
+    Given,
+    RoleName,
+    Setting,
+    TaskStep,
+    XComFile,
+    XComOf,
+    node_id,
+)
 
 _NAME_MEMBERS = {
     row.resource.name
@@ -28,6 +37,8 @@ _NAME_MEMBERS = {
     if row.resource and row.resource.name and row.name != "EMRServerless"
 }
 """Members of requests that name something, of which there is one kind each."""
+_PARTITIONS = {"cn": "aws-cn"}
+"""First part of a Region -> partition of its ARNs, where that is another than ``aws``; of public Regions."""
 _RECORDS = (OutputParameter, PropertyFile, CacheConfig, RetryPolicy)
 
 
@@ -134,6 +145,8 @@ class Values:
             known = self.around.given(value.name)
             found = self.around.parameters.setting(value.name) if known is None else known
             return templates.joined((found, value.suffix)) if value.suffix else found
+        if isinstance(value, RoleName):
+            return self._role(value.name, place)
         if isinstance(value, Mapping):
             if not all(isinstance(key, str) for key in value):
                 keys = ", ".join(repr(key) for key in value if not isinstance(key, str))
@@ -162,6 +175,16 @@ class Values:
         if type(value).__name__ == "PlainXComArg":
             return self._xcom(value.operator.task_id, value.key, ())
         raise templates.UntranslatableError(f"a {type(value).__name__} cannot be written into a definition", "SMP307")
+
+    def _role(self, name: str, place: str) -> Any:
+        if account := self.around.given("account"):
+            partition = _PARTITIONS.get((self.around.given("region") or "").partition("-")[0], "aws")
+            arn = f"arn:{partition}:iam::{account}:role/{name}"
+            self._note("SMP636", f"{name!r} becomes {arn!r}; a role with a path has another ARN")
+            return arn
+        get = self.around.parameters.role(name)
+        self._note("SMP636", f"{name!r} becomes the parameter {get.name!r}")
+        return get
 
     def _text(self, value: str, place: str) -> Any:
         text, member = templates.canonical(value), place.rpartition(".")[2]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from airflow.providers.amazon.aws.operators import sagemaker as operators
 from airflow.providers.amazon.aws.sensors import sagemaker as sensors
-from dag_makers import IMAGE, ROLE, codes, make_dag, messages, step, steps_of
+from dag_makers import IMAGE, ROLE, EmptyOperator, codes, make_dag, messages, step, steps_of
 
 from sagemaker_provider.definition.findings import errors
-from sagemaker_provider.translator import Conversion, convert
+from sagemaker_provider.translator import Conversion, Defaults, Settings, convert
 
 S3 = "s3://amzn-s3-demo-bucket"
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}
@@ -327,14 +327,135 @@ def test_a_config_with_several_requests_is_refused(key: str) -> None:
     "output_files_to_xcom" not in operators.SageMakerProcessingOperator.template_fields,
     reason="this version of the amazon provider puts no output files into an XCom",
 )
-def test_output_files_in_an_xcom_are_refused() -> None:
-    outputs = [{"output_name": "metrics", "file_name": "metrics.json"}]
-    assert refused(converted(lambda: processing(output_files_to_xcom=outputs))) == [("SMP202", "prepare")]
+def test_output_files_in_an_xcom_are_property_files() -> None:
+    files = [{"result_name": "report", "output_name": "metrics", "file_name": "m.json"}]
+    output = {
+        "OutputName": "metrics",
+        "S3Output": {"S3Uri": f"{S3}/m", "LocalPath": "/opt/ml/m", "S3UploadMode": "EndOfJob"},
+    }
+    config = {**PROCESSING, "ProcessingOutputConfig": {"Outputs": [output]}}
+    pull = "{{ ti.xcom_pull('prepare')['OutputFiles']['report']['mse'] }}"
+    conversion = converted(
+        lambda: processing(config=config, output_files_to_xcom=files), lambda: step("reader", config={"value": pull})
+    )
+    steps = steps_of(conversion)
+    assert steps["prepare"]["PropertyFiles"] == [
+        {"PropertyFileName": "report", "OutputName": "metrics", "FilePath": "m.json"}
+    ]
+    file = {"Get": "Steps.prepare.PropertyFiles.report"}
+    assert steps["reader"]["Arguments"]["value"] == {"Std:JsonGet": {"PropertyFile": file, "Path": "mse"}}
+    assert "SMP637" in codes(conversion, task="prepare")
 
 
-@pytest.mark.parametrize("role", ["Pipeline", "service-role/Pipeline"])
-def test_the_name_of_a_role_is_refused(role: str) -> None:
-    assert refused(converted(lambda: training(config={**TRAINING, "RoleArn": role}))) == [("SMP308", "train")]
+def test_a_role_that_the_operator_cannot_look_up_is_refused() -> None:
+    conversion = converted(lambda: training(config={**TRAINING, "RoleArn": "service-role/Pipeline"}))
+    assert refused(conversion) == [("SMP308", "train")]
+
+
+def test_the_name_of_a_role_is_its_arn_in_the_account_or_a_parameter() -> None:
+    def role(**settings: Any) -> tuple[Any, list[str]]:
+        with make_dag() as dag:
+            training(config={**TRAINING, "RoleArn": "Pipe.line"})
+        conversion = convert(dag, Settings(defaults=Defaults(settings)))
+        return steps_of(conversion)["train"]["Arguments"]["RoleArn"], messages(conversion, "SMP636")
+
+    assert role() == ({"Get": "Parameters.Pipe-line-Arn"}, ["'Pipe.line' becomes the parameter 'Pipe-line-Arn'"])
+    arn, (message,) = role(account="111122223333")
+    assert arn == "arn:aws:iam::111122223333:role/Pipe.line"
+    assert "a role with a path has another ARN" in message
+    assert role(account="111122223333", region="cn-north-1")[0].startswith("arn:aws-cn:iam::")
+
+
+def test_a_config_of_model_and_transform_is_two_steps() -> None:
+    config = {"Model": {**MODEL, "ExecutionRoleArn": ROLE}, "Transform": TRANSFORM}
+    pull = "{{ ti.xcom_pull('score')"
+    values = {
+        "model": pull + "['Model']['ModelName'] }}",
+        "job": pull + "['Transform']['TransformJobName'] }}",
+    }
+    steps = steps_of(converted(lambda: transform(config=config), lambda: step("reader", config=values)))
+    assert {name: item["Type"] for name, item in steps.items()} == {
+        "score--model": "Model",
+        "score": "Transform",
+        "reader": "Lambda",
+    }
+    assert steps["score"]["Arguments"]["ModelName"] == {"Get": "Steps.score--model.ModelName"}
+    assert steps["reader"]["Arguments"] == {
+        "model": {"Get": "Steps.score--model.ModelName"},
+        "job": {"Get": "Steps.score.TransformJobName"},
+    }
+
+
+def test_a_config_of_model_configuration_and_endpoint_is_three_steps() -> None:
+    config = {
+        "Model": MODEL,
+        "EndpointConfig": {"EndpointConfigName": "churn", "ProductionVariants": [VARIANT]},
+        "Endpoint": {"EndpointName": "churn", "EndpointConfigName": "churn"},
+    }
+    make = operators.SageMakerEndpointOperator
+    steps = steps_of(converted(lambda: step("before"), lambda: make(task_id="e", config=config)))
+    assert [name for name in steps if name != "before"] == ["e--model", "e--endpoint-config", "e"]
+    assert steps["e--model"]["DependsOn"] == ["before"]
+    variant = steps["e--endpoint-config"]["Arguments"]["ProductionVariants"][0]
+    assert variant["ModelName"] == {"Get": "Steps.e--model.ModelName"}
+    assert steps["e"]["Arguments"]["EndpointConfigName"] == "churn"
+    assert steps["e"]["DependsOn"] == ["e--endpoint-config"]
+
+
+def test_a_nested_config_with_one_request_is_one_step() -> None:
+    steps = steps_of(converted(lambda: transform(config={"Transform": TRANSFORM})))
+    assert list(steps) == ["score"]
+    assert steps["score"]["Arguments"]["ModelName"] == "churn"
+
+
+def test_a_nested_config_with_something_else_beside_is_refused() -> None:
+    assert refused(converted(lambda: transform(config={"Transform": TRANSFORM, "Tags": []}))) == [("SMP206", "score")]
+
+
+def test_the_parts_of_a_nested_config_that_are_not_there_have_no_xcom() -> None:
+    pull = "{{ ti.xcom_pull('score')['Model']['ModelName'] }}"
+    conversion = converted(lambda: transform(config={"Transform": TRANSFORM}), lambda: step("r", config={"v": pull}))
+    assert refused(conversion) == [("SMP304", "r")]
+
+
+@pytest.mark.parametrize("name", ["Training", "Processing", "Transform"])
+def test_the_async_variants_of_earlier_years_are_the_same(name: str) -> None:
+    base = getattr(operators, f"SageMaker{name}Operator")
+    module = "astronomer.providers.amazon.aws.operators.sagemaker"
+    execute = {"execute": lambda self, context: None, "__module__": module}
+    variant = type(f"SageMaker{name}OperatorAsync", (base,), execute)
+    config = {"Training": TRAINING, "Processing": PROCESSING, "Transform": TRANSFORM}[name]
+    assert steps_of(converted(lambda: variant(task_id="t", config=config)))["t"]["Type"] == name
+
+
+def test_a_dag_that_only_starts_a_pipeline_is_one_already() -> None:
+    start = operators.SageMakerStartPipelineOperator
+    with make_dag() as dag:
+        arn = start(task_id="start", pipeline_name="churn").output
+        sensors.SageMakerPipelineSensor(task_id="wait", pipeline_exec_arn=arn) >> EmptyOperator(task_id="end")
+    found = errors(convert(dag).findings)
+    assert [item.code for item in found] == ["SMP208"]
+    assert "SageMakerStartPipelineOperator works on the pipeline 'churn'" in found[0].message
+
+
+def test_a_task_that_starts_a_pipeline_among_others_stays() -> None:
+    start = operators.SageMakerStartPipelineOperator
+    conversion = converted(training, lambda: start(task_id="start", pipeline_name="churn"))
+    assert refused(conversion) == [("SMP207", "start")]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: operators.SageMakerDeleteModelOperator(task_id="t", config={"ModelName": "m"}),
+        lambda: operators.SageMakerCreateExperimentOperator(task_id="t", name="n"),
+        lambda: operators.SageMakerStopNotebookOperator(task_id="t", instance_name="n"),
+    ],
+)
+def test_operators_without_a_step_say_why(make: Any) -> None:
+    conversion = converted(training, make)
+    assert refused(conversion) == [("SMP201", "t")]
+    assert any("step" in message or "experiment" in message for message in messages(conversion, "SMP201"))
 
 
 def test_numbers_as_text_become_numbers_and_numbers_become_text_where_the_request_wants_it() -> None:
