@@ -150,8 +150,8 @@ RULES: Final[dict[str, Rule]] = {
             ),
             "SMP204": (
                 "Mapped task",
-                "The task is expanded over a list at run time.",
-                "Write one task per item, or keep the task in Airflow.",
+                "The task is expanded over a list in a way that a pipeline cannot follow.",
+                "Expand it over a list that the DAG holds, write one task per item, or keep the task in Airflow.",
             ),
             "SMP205": (
                 "Trigger rule has no counterpart",
@@ -513,6 +513,21 @@ RULES: Final[dict[str, Rule]] = {
                 "Setting becomes a parameter",
                 "A step needs the value, and neither the DAG nor the conversion settings have it.",
                 "Pass the parameter at each start, or give the setting with --defaults when converting.",
+            ),
+            "SMP685": (
+                "Mapped task is several steps",
+                "The list is known when the DAG is converted, so there is one step for each item; a later change of the list needs a new conversion.",
+                "Convert again when the list changes.",
+            ),
+            "SMP686": (
+                "Mapped task is a loop",
+                "A ForEach step runs one step for each item; whether items after a failed one still run is not documented, and Airflow runs them.",
+                "Leave out the setting mapped: loop to get one step for each item.",
+            ),
+            "SMP687": (
+                "LatestOnlyOperator has no effect",
+                "In Airflow it skips what is after it in runs of the past; a pipeline makes no such runs by itself, and does not tell one that somebody starts for a date of the past.",
+                "Nothing, unless you start executions for dates of the past.",
             ),
             "SMP621": (
                 "Unknown step type",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import networkx as nx
 
-from sagemaker_provider.definition import shapes
+from sagemaker_provider.definition import limits, shapes
 from sagemaker_provider.definition.conditions import Not, Or
 from sagemaker_provider.definition.expressions import Get, Join
 from sagemaker_provider.definition.findings import Finding, errors, finding, located, ordered
@@ -19,6 +19,7 @@ from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
 from sagemaker_provider.translator.defaults import Defaults
+from sagemaker_provider.translator.mapping import is_mapped, mapped
 from sagemaker_provider.translator.names import another_name, step_names
 from sagemaker_provider.translator.parameters import Parameters, looks_secret, own_params
 from sagemaker_provider.translator.registry import (
@@ -164,7 +165,7 @@ class _Compiler:
                 translation, found = runtime_limit(task, translation)
                 self.findings += [*task_findings(task, translation), *found]
             elif isinstance(translation, Steps):
-                self.findings += task_findings(task, translation.steps[""])
+                self.findings += task_findings(task, next(iter(translation.steps.values())))
             elif not isinstance(translation, Stays):
                 self.findings += task_findings(task, None)
             self.translations[task_id] = translation
@@ -195,14 +196,17 @@ class _Compiler:
         return [finding("SMP208", reasons), *(item for item in self.findings if item.code != "SMP207")]
 
     def _translation(self, task: Any) -> Translation:
-        if getattr(task, "is_mapped", False) or type(task).__name__ in ("MappedOperator", "DecoratedMappedOperator"):
-            return Stays((finding("SMP204", "the task is expanded over a list", task=task.task_id),))
-        if (
-            task.get_closest_mapped_task_group() is not None
-            if hasattr(task, "get_closest_mapped_task_group")
-            else False
-        ):
-            return Stays((finding("SMP204", "the task is in a mapped task group", task=task.task_id),))
+        if is_mapped(task):
+            lengths = {
+                name: len(item.steps)
+                for name, item in self.translations.items()
+                if isinstance(item, Steps) and item.mapped
+            }
+            loop = self._given(task.task_id)("mapped") == "loop"
+            return self._guarded(task, lambda: mapped(task, loop, lengths, self._unmapped))
+        return self._unmapped(task)
+
+    def _unmapped(self, task: Any) -> Translation:
         translator, reason = translator_for(task)
         if translator is None:
             cls = type(task)
@@ -216,8 +220,11 @@ class _Compiler:
                     ),
                 )
             )
+        return self._guarded(task, lambda: translator(task, self._given(task.task_id)))
+
+    def _guarded(self, task: Any, translate: Callable[[], Translation]) -> Translation:
         try:
-            return translator(task, self._given(task.task_id))
+            return translate()
         except Exception as error:  # it reads what the author of the DAG wrote
             return Stays((finding("SMP206", f"{type(error).__name__}: {error}", task=task.task_id),))
 
@@ -357,6 +364,7 @@ class _Compiler:
                 values = Values(task, self._surroundings(copy))
                 step = self._built(self.steps[task], values)
                 arguments = values.rewrite(step.arguments, "config") or {}
+                loop_over = values.rewrite(step.loop_over, "loop_over")
                 members = values.rewrite(step.members, "") or {}
                 row = STEP_TYPES[step.type]
                 if row.shape:
@@ -364,7 +372,7 @@ class _Compiler:
                 values.check_joins(arguments, "config")
                 if step.type == "Condition":
                     arguments = {"Conditions": conditions(arguments["Conditions"])}
-                self.rewritten[copy] = replace(step, arguments=arguments, members=members)
+                self.rewritten[copy] = replace(step, arguments=arguments, members=members, loop_over=loop_over)
                 for read in sorted(values.reads):
                     if self.tasks[read] is not self.tasks[task] and not getattr(self.tasks[read], "do_xcom_push", True):
                         reason = (
@@ -391,6 +399,10 @@ class _Compiler:
 
     def _surroundings(self, copy: Copy, *, absolute: bool = False) -> Surroundings:
         def step_name(task: str) -> str:
+            looped = task in self.steps and self.steps[task].loop_over is not None
+            if looped or (task in self.several and task not in self.graph):
+                reason = f"the task {task!r} is mapped; its result is a list, which no expression is"
+                raise UntranslatableError(reason, "SMP304")
             if task not in self.graph:
                 raise UntranslatableError(f"there is no task {task!r}", "SMP303")
             if task == copy.task or not (
@@ -629,6 +641,9 @@ class _Compiler:
                 key: value for key, value in step.members.items() if key not in ("OutputParameters", "PropertyFiles")
             },
         )
+        if step.loop_over is not None:
+            yield self._loop(base, step.loop_over)
+            return
         if not guard:
             yield base
             return
@@ -643,6 +658,13 @@ class _Compiler:
                 display_name=step.display_name or copy.task,
                 arguments={"Conditions": (*guard, _negated(own)), SIDES[0]: branches[SIDES[1]], SIDES[1]: ()},
             )
+
+    def _loop(self, body: Step, items: Any) -> Step:
+        """A ForEach step around a step."""
+        inner = replace(body, name=self._another_name(body.name, "item"), depends_on=None)
+        concurrency = max(1, min(self.dag.max_active_tasks, limits.FOR_EACH_CONCURRENCY))
+        arguments = {"IterableItems": items, "MaxConcurrency": concurrency, "ForEachBody": (inner,)}
+        return Step(body.name, "ForEach", arguments, depends_on=body.depends_on, display_name=body.display_name)
 
     def _another_name(self, name: str, word: str) -> str:
         """A name that no step has yet, for a second step of the same task."""

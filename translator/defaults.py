@@ -44,6 +44,13 @@ SETTINGS: Final[dict[str, Row]] = {
     "code_location": Row(
         str, "S3 URI of the folder with the files of <pipeline>.assets, and for results.", "CodeLocation"
     ),
+    "mapped": Row(
+        str,
+        "Whether a task that is expanded over a list is one step for each item or one ForEach step.",
+        None,
+        "unroll",
+        ("unroll", "loop"),
+    ),
     "account": Row(str, "AWS account of the pipeline, 12 digits."),
     "region": Row(str, "AWS Region of the pipeline."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import networkx as nx
@@ -48,12 +48,22 @@ def expanded(graph: nx.DiGraph, several: Mapping[str, Steps]) -> nx.DiGraph:
                 (node_id(task_id, first), node_id(task_id, second)) for first, second in inner_edges(item)
             )
     for first, second in graph.edges:
-        leaving = first
-        if (item := several.get(first)) is not None:
-            leaving = node_id(first, item.exits.get(second, list(item.steps)[-1]))
-        entering = entries(second, several[second]) if second in several else [second]
-        found.add_edges_from((leaving, node) for node in entering)
+        before, after = several.get(first), several.get(second)
+        if before and after and before.mapped and before.mapped == after.mapped:
+            found.add_edges_from((node_id(first, suffix), node_id(second, suffix)) for suffix in before.steps)
+            continue
+        leaving = _exits(first, second, before) if before else [first]
+        entering = entries(second, after) if after else [second]
+        found.add_edges_from(product(leaving, entering))
     return found
+
+
+def _exits(task_id: str, downstream: str, item: Steps) -> list[str]:
+    """The nodes of a task that a task after it waits for."""
+    if downstream in item.exits:
+        return [node_id(task_id, item.exits[downstream])]
+    waited_for = {first for first, _ in inner_edges(item)}
+    return [node_id(task_id, suffix) for suffix in item.steps if suffix not in waited_for]
 
 
 def cycle(graph: nx.DiGraph) -> list[Any]:

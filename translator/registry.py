@@ -65,6 +65,17 @@ class Setting(NamedTuple):
     suffix: str = ""
 
 
+class LoopItem(NamedTuple):
+    """The item of the loop that a step is in."""
+
+
+class MappedItem(NamedTuple):
+    """The result of one of the steps that a mapped task became."""
+
+    task_id: str
+    map_index: int
+
+
 class RoleName(NamedTuple):
     """The name of a role where the ARN is wanted: the ARN in the account of the settings, else a pipeline parameter."""
 
@@ -86,6 +97,7 @@ class TaskStep:
     :param branches: for a condition, the task ids directly downstream by ``IfSteps`` and ``ElseSteps``.
     :param fail_otherwise: for a condition without an else branch, the message with which the run fails.
     :param short_circuit: for a condition, whether everything after it is skipped where it is false, whatever the trigger rules.
+    :param loop_over: for a step in a loop, the list that a ForEach step goes over, with one step of this kind for each item.
     :param made_name: the text by which other tasks of the DAG call what the task creates, where a pipeline names it.
     :param xcom: from the key of an XCom and a path in it to the path of the property, or to where else it is; ``None``
         where it is nowhere.
@@ -107,6 +119,7 @@ class TaskStep:
     branches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fail_otherwise: str | None = None
     short_circuit: bool = False
+    loop_over: Any = None
     made_name: str | None = None
     xcom: XComPath = same_path
     wrapper: str = ""
@@ -125,14 +138,17 @@ class Steps:
     """A task that becomes several steps.
 
     :param steps: suffix -> step. The suffix ``""`` is the step with the task's own name, whose XCom is the task's; the others
-        are called ``<task id>--<suffix>``.
+        are called ``<task id>--<suffix>``. Without it, nothing can read the task's XCom as a whole.
     :param edges: (suffix, suffix) of a step and one that waits for it; a chain in the order of ``steps`` if ``None``.
-    :param exits: downstream task id -> suffix of the step that it waits for, if that is not the last of ``steps``.
+    :param exits: downstream task id -> suffix of the step that it waits for, if not for all that no other step waits for.
+    :param mapped: for the steps of a mapped task, without edges, what it is mapped over: of two tasks that are mapped over
+        the same, each step waits for the one of the same item.
     """
 
     steps: Mapping[str, TaskStep]
     edges: tuple[tuple[str, str], ...] | None = None
     exits: Mapping[str, str] = field(default_factory=dict)
+    mapped: str = ""
     findings: tuple[Finding, ...] = ()
 
 

@@ -23,6 +23,8 @@ from sagemaker_provider.translator.parameters import Parameters, looks_secret
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
     Given,
+    LoopItem,
+    MappedItem,
     RoleName,
     Setting,
     TaskStep,
@@ -145,6 +147,10 @@ class Values:
             known = self.around.given(value.name)
             found = self.around.parameters.setting(value.name) if known is None else known
             return templates.joined((found, value.suffix)) if value.suffix else found
+        if isinstance(value, LoopItem):
+            return Get("ForEach.CurrentItem")
+        if isinstance(value, MappedItem):
+            return self._xcom(node_id(value.task_id, str(value.map_index)), RETURN_VALUE, ())
         if isinstance(value, RoleName):
             return self._role(value.name, place)
         if isinstance(value, Mapping):

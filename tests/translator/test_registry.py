@@ -132,24 +132,3 @@ def test_translators_of_other_packages_are_found_by_their_entry_point(
         assert list(steps_of(convert(dag))) == ["after"]
     finally:
         sys.modules.pop("acme_translators", None)
-
-
-def test_mapped_tasks_are_refused() -> None:
-    from sagemaker_provider.operators import SageMakerLambdaStepOperator
-
-    with make_dag() as dag:
-        SageMakerLambdaStepOperator.partial(task_id="each", function_arn=FUNCTION).expand(config=[{"a": 1}, {"a": 2}])
-    assert codes(convert(dag)) == ["SMP204"]
-
-
-def test_tasks_in_mapped_groups_are_refused() -> None:
-    from airflow.providers.common.compat.sdk import task_group
-
-    with make_dag() as dag:
-
-        @task_group
-        def each(value: Any) -> None:
-            step("work", config={"v": 1})
-
-        each.expand(value=[1, 2])
-    assert codes(convert(dag), task="each.work") == ["SMP204"]

@@ -1,0 +1,163 @@
+"""Mapped tasks: ``expand``, ``expand_kwargs`` and mapped task groups.
+
+A list that is known when the DAG is converted gives one step for each item. With the setting ``mapped: loop`` a list of texts,
+numbers or booleans is a ForEach step instead.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sagemaker_provider.definition import limits
+from sagemaker_provider.definition.findings import finding
+from sagemaker_provider.translator.registry import LoopItem, MappedItem, Stays, Steps, TaskStep, Translation
+
+
+class _CannotMapError(ValueError):
+    """A mapping that has no counterpart; the message says which."""
+
+
+def is_mapped(task: Any) -> bool:
+    """Whether a task is expanded, or stands in a task group that is."""
+    return _expanded(task) or _group(task) is not None
+
+
+def _expanded(task: Any) -> bool:
+    return hasattr(task, "partial_kwargs")
+
+
+def _group(task: Any) -> Any:
+    find = getattr(task, "get_closest_mapped_task_group", None)
+    return find() if find else None
+
+
+def mapped(task: Any, loop: bool, lengths: Mapping[str, int], translate: Callable[[Any], Translation]) -> Translation:
+    """What a mapped task becomes.
+
+    :param task: a task for which :func:`is_mapped` holds.
+    :param loop: whether it shall be a ForEach step.
+    :param lengths: upstream task -> into how many steps it was mapped.
+    :param translate: gives the translation of a task that is not mapped.
+    """
+    group = _group(task)
+    try:
+        if group is not None and _expanded(task):
+            raise _CannotMapError("a task is expanded in a task group that is expanded too")
+        if group is not None:
+            items = _items(group._expand_input, lengths)
+            tasks = [_with_items(task, group, index, item) for index, item in enumerate(items)]
+            return _unrolled(task, group.group_id, [translate(item) for item in tasks])
+        given = task._get_specified_expand_input()
+        if loop:
+            return _loop(task, given, translate)
+        operators = [_unmapped(task, item) for item in _items(given, lengths)]
+        over = f"{task.task_id} over {_sources(given, lengths)}"
+        return _unrolled(task, over, [translate(item) for item in operators])
+    except _CannotMapError as error:
+        return Stays((finding("SMP204", str(error), task=task.task_id),))
+
+
+def _unmapped(task: Any, values: Mapping[str, Any]) -> Any:
+    """The operator for one item."""
+    own = {"op_kwargs": values} if hasattr(task, "op_kwargs_expand_input") else values
+    return task.unmap(own)
+
+
+def _items(given: Any, lengths: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The arguments of each item of an expansion, in the order of Airflow's map indexes."""
+    if isinstance(given.value, Mapping):
+        lists = [[(key, item) for item in _list(value, lengths)] for key, value in given.value.items()]
+        found = [dict(pairs) for pairs in itertools.product(*lists)]
+    else:
+        found = list(_list(given.value, lengths))
+        if not all(isinstance(item, Mapping) and all(isinstance(key, str) for key in item) for item in found):
+            raise _CannotMapError("the items of expand_kwargs are not objects that are known when the DAG is converted")
+    if not found:
+        raise _CannotMapError("the list is empty, so Airflow skips the task")
+    if len(found) > limits.STEPS:
+        raise _CannotMapError(
+            f"the list has {len(found)} items, more than the {limits.STEPS} steps of a pipeline; the setting mapped: loop"
+            " makes one step of a list of texts or numbers"
+        )
+    return found
+
+
+def _list(value: Any, lengths: Mapping[str, int]) -> Sequence[Any]:
+    """The items that one argument is mapped over."""
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if isinstance(value, Sequence):
+        return value
+    if (upstream := _plain(value)) in lengths:
+        return [MappedItem(upstream, index) for index in range(lengths[upstream])]
+    raise _CannotMapError(
+        f"the list is what the task {upstream!r} returns, which only the run knows"
+        if upstream
+        else f"the list is a {type(value).__name__}, which only the run knows"
+    )
+
+
+def _plain(value: Any) -> str:
+    """The task whose whole result a value is, or nothing."""
+    if type(value).__name__ == "PlainXComArg" and value.key == "return_value":
+        return str(value.operator.task_id)
+    return ""
+
+
+def _sources(given: Any, lengths: Mapping[str, int]) -> str:
+    values = given.value.values() if isinstance(given.value, Mapping) else [given.value]
+    return ", ".join(_plain(value) or "a list" for value in values)
+
+
+def _with_items(task: Any, group: Any, index: int, item: Mapping[str, Any]) -> Any:
+    """A copy of a task of a mapped group, with the arguments of one item in place."""
+
+    def put(value: Any) -> Any:
+        if type(value).__name__ == "MappedArgument":
+            return item[value._key]
+        if (upstream := _plain(value)) and group.has_task(value.operator):
+            return MappedItem(upstream, index)
+        if isinstance(value, Mapping):
+            return {key: put(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(put(inner) for inner in value)
+        return value
+
+    found = copy.copy(task)
+    for field in task.template_fields:
+        object.__setattr__(found, field, put(getattr(task, field)))
+    return found
+
+
+def _unrolled(task: Any, over: str, translations: list[Translation]) -> Translation:
+    """One step for each item; the first finding of a kind stands for all."""
+    if all(isinstance(item, TaskStep) for item in translations):
+        steps = {str(index): item for index, item in enumerate(translations) if isinstance(item, TaskStep)}
+        note = finding("SMP685", f"the task is {len(steps)} steps, one for each item", task=task.task_id)
+        return Steps(steps, edges=(), findings=(note,), mapped=over)
+    refused = [item for item in translations if not isinstance(item, TaskStep)]
+    if isinstance(refused[0], Steps):
+        raise _CannotMapError("a task that becomes several steps cannot be mapped")
+    return refused[0]
+
+
+def _loop(task: Any, given: Any, translate: Callable[[Any], Translation]) -> Translation:
+    """A ForEach step over a literal list of scalars."""
+    if not isinstance(given.value, Mapping) or len(given.value) != 1:
+        raise _CannotMapError("a loop goes over one list; leave out the setting mapped: loop")
+    ((key, items),) = given.value.items()
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, (str, int, float, bool)) for item in items):
+        raise _CannotMapError("a loop goes over a list of texts, numbers and booleans that the DAG holds")
+    if not 1 <= len(items) <= limits.FOR_EACH_ITEMS:
+        raise _CannotMapError(f"a loop goes over 1 to {limits.FOR_EACH_ITEMS} items, not {len(items)}")
+    step = translate(_unmapped(task, {key: LoopItem()}))
+    if not isinstance(step, TaskStep):
+        return step
+    if step.type in ("Condition", "Fail"):
+        raise _CannotMapError(f"a {step.type} step cannot be in a loop")
+    note = finding("SMP686", f"{key!r} is the item of a loop over {len(items)} items", task=task.task_id)
+    return replace(step, loop_over=list(items), findings=(*step.findings, note))
