@@ -426,8 +426,8 @@ RULES: Final[dict[str, Rule]] = {
             ),
             "SMP611": (
                 "Schedule is not part of a definition",
-                "The definition does not say when it runs.",
-                "Create a schedule for the pipeline.",
+                "The definition does not say when it runs; EventBridge Scheduler starts the pipeline at the DAG's times.",
+                "Create the schedule beside the pipeline.",
             ),
             "SMP612": (
                 "Airflow setting without counterpart",
@@ -568,6 +568,46 @@ RULES: Final[dict[str, Rule]] = {
                 "Step may never run",
                 "The step waits for steps in a branch, and never runs when that branch is not taken.",
                 "Move the step into the branch if this is not meant.",
+            ),
+            "SMP670": (
+                "Schedule has no counterpart",
+                "EventBridge Scheduler has cron, rate and at expressions, in minutes; the schedule is something else.",
+                "Start the pipeline from Airflow on this schedule, or choose a schedule that the Scheduler has.",
+            ),
+            "SMP671": (
+                "Runs differ when the clock changes",
+                "The Scheduler skips a time that the clock skips, and starts at the first of a time that comes twice; Airflow does not.",
+                "Choose a time outside the changed hour, or the time zone UTC.",
+            ),
+            "SMP672": (
+                "One time starts two executions",
+                "The times need several schedules, which may meet; Airflow starts one run then.",
+                "Write the times so that they exclude each other, or let the second start find the work done.",
+            ),
+            "SMP673": (
+                "Distance counted from another time",
+                "A rate counts from the start date or the creation of its schedule; Airflow may count from elsewhere.",
+                "Check the time of day, or write the schedule as a cron expression.",
+            ),
+            "SMP674": (
+                "Single run",
+                "Airflow runs the DAG once, at once when its start date is past; the Scheduler takes times to come only.",
+                "Start the pipeline once by hand.",
+            ),
+            "SMP675": (
+                "Schedule cannot give a date",
+                "The Scheduler can pass the time for which a run is due, in one form only; the parameter stays empty.",
+                "Start the pipeline by the operator in Airflow or by a Lambda function that computes the date, or compute it in a step.",
+            ),
+            "SMP676": (
+                "Date written another way",
+                "The Scheduler writes the same time, with Z where Airflow writes an offset.",
+                "Read the time with a parser of ISO 8601, or write the form with strftime in the template.",
+            ),
+            "SMP677": (
+                "Schedule by assets",
+                "Airflow starts the DAG when other DAGs report changed assets; a pipeline knows no assets.",
+                "Start it by an EventBridge rule on what changes, such as the end of another pipeline's execution or a new S3 object.",
             ),
         },
     ),

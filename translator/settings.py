@@ -10,6 +10,7 @@ from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator.registry import TaskStep
+from sagemaker_provider.translator.schedule import schedules, shown_schedule
 
 DAG_ID_TAG: Final = "airflow:dag_id"
 """Tag of a pipeline that holds the DAG id as it was before it became a pipeline name."""
@@ -55,15 +56,8 @@ def _configured(name: str) -> int:
 
 def dag_findings(dag: Any) -> list[Finding]:
     """Settings of the DAG that a definition does not carry."""
-    found = []
-    schedule = dag.schedule_interval if hasattr(dag, "schedule_interval") else dag.schedule
-    if schedule is not None:
-        text = str(schedule)
-        shown = type(schedule).__name__ if " at 0x" in text else text  # an address is another in every process
-        found.append(finding("SMP611", f"the schedule {shown}", place="schedule"))
-        if dag.end_date is not None:
-            found.append(finding("SMP611", f"the end {dag.end_date.isoformat()}", place="end_date"))
-    if dag.catchup and schedule is not None:
+    found = schedules(dag)[1]
+    if dag.catchup and shown_schedule(dag):
         found.append(finding("SMP612", "catchup: a pipeline starts no missed runs", place="catchup"))
     if dag.max_active_runs != _configured("max_active_runs_per_dag"):
         reason = f"max_active_runs={dag.max_active_runs}: a pipeline runs as often at once as it is started"

@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 import pytest
+from airflow.timetables.interval import DeltaDataIntervalTimetable
 from dag_makers import IMAGE, ROLE, choice, codes, empty, make_dag, messages, step, steps_of
 
 from sagemaker_provider.operators import SageMakerModelStepOperator, SageMakerProcessingStepOperator
@@ -78,13 +79,13 @@ def test_max_active_tasks_becomes_the_parallelism_where_it_was_set() -> None:
     [
         ({"schedule": "@daily", "catchup": False}, [("SMP611", "schedule")]),
         ({"schedule": "@daily", "catchup": True}, [("SMP611", "schedule"), ("SMP612", "catchup")]),
-        ({"schedule": MINUTE, "catchup": False}, [("SMP611", "schedule")]),
+        ({"schedule": DeltaDataIntervalTimetable(MINUTE), "catchup": False}, [("SMP611", "schedule")]),
         ({"catchup": True}, []),
         ({"on_failure_callback": nothing}, [("SMP612", "on_failure_callback")]),
         ({"on_success_callback": nothing}, [("SMP612", "on_success_callback")]),
         ({"dagrun_timeout": MINUTE}, [("SMP610", "dagrun_timeout")]),
         ({"max_active_runs": 1}, [("SMP612", "max_active_runs")]),
-        ({"schedule": "@daily", "catchup": False, "end_date": END}, [("SMP611", "schedule"), ("SMP611", "end_date")]),
+        ({"schedule": "@daily", "catchup": False, "end_date": END}, [("SMP611", "schedule")]),
     ],
 )
 def test_settings_of_the_dag_that_a_definition_does_not_carry(options: dict[str, Any], expected: list[Any]) -> None:
@@ -124,7 +125,7 @@ def test_a_schedule_of_ones_own_is_named_without_its_address() -> None:
         __repr__ = object.__repr__
 
     options = {"schedule": Sometimes(), "catchup": False, "start_date": END, "max_active_runs": 1}
-    (message,) = messages(of_dag(**options), "SMP611")
+    (message,) = messages(of_dag(**options), "SMP670")
     assert " at 0x" not in message
 
 
