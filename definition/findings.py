@@ -605,9 +605,19 @@ RULES: Final[dict[str, Rule]] = {
                 "Read the time with a parser of ISO 8601, or write the form with strftime in the template.",
             ),
             "SMP677": (
-                "Schedule by assets",
-                "Airflow starts the DAG when other DAGs report changed assets; a pipeline knows no assets.",
+                "Assets",
+                "Airflow starts DAGs by what tasks report about assets; a pipeline knows no assets.",
                 "Start it by an EventBridge rule on what changes, such as the end of another pipeline's execution or a new S3 object.",
+            ),
+            "SMP678": (
+                "Start by an S3 object",
+                "The DAG begins with a sensor that waits for an object; an event starts the pipeline when one is written instead.",
+                "Make the EventBridge rule of the message with the pipeline as target, and let the bucket send its events to EventBridge.",
+            ),
+            "SMP679": (
+                "Callback or message",
+                "A pipeline calls nothing and writes to nobody; EventBridge is told when executions and steps begin and end.",
+                "Make an EventBridge rule with a Lambda function or an SNS topic as target.",
             ),
         },
     ),

@@ -61,7 +61,8 @@ def schedules(dag: Any) -> tuple[list[dict[str, Any]], list[Finding]]:
     shown = shown_schedule(dag)
     if shown is None:
         return [], []
-    bounds, found = _bounds(dag), []
+    bounds = _bounds(dag)
+    found: list[Finding] = []
     try:
         timings = _timings(timetable, bounds, found)
     except _NoScheduleError as error:
@@ -272,7 +273,8 @@ def _bounds(dag: Any) -> Bounds:
 def _first(timetable: Any, bounds: Bounds) -> datetime | None:
     """When the first run starts: with data intervals, at the end of the first one."""
     info = _info(timetable, bounds.earliest)
-    return info.run_after if info else None
+    first: datetime | None = info and info.run_after
+    return first
 
 
 def _last(timetable: Any, bounds: Bounds) -> datetime | None:
@@ -285,7 +287,8 @@ def _last(timetable: Any, bounds: Bounds) -> datetime | None:
         last = info.run_after if inside else info.data_interval.start
     else:
         last = bounds.latest
-    return _full_minute(last) + _BEFORE_THE_NEXT
+    last_minute: datetime = _full_minute(last)
+    return last_minute + _BEFORE_THE_NEXT
 
 
 def _full_minute(moment: Any) -> Any:

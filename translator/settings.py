@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from datetime import timedelta
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from jinja2 import StrictUndefined
 
 from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.operators.names import pipeline_name
+from sagemaker_provider.translator.events import STEP_EVENT, execution_ended, shown
 from sagemaker_provider.translator.registry import TaskStep
 from sagemaker_provider.translator.schedule import schedules, shown_schedule
 
@@ -24,13 +29,119 @@ _RUNTIME: Final = {
 }
 """Where the longest run time of a job stands in its arguments."""
 
-_CALLBACKS: Final = (
-    "on_failure_callback",
-    "on_success_callback",
-    "on_retry_callback",
-    "on_execute_callback",
-    "on_skipped_callback",
-)
+_STEP_RULE: Final = f"the nearest is an EventBridge rule on events {STEP_EVENT!r} of this step"
+_COUNTING: Final = "the nearest is to start the pipeline by a Lambda function that looks at its executions first"
+_LINEAGE: Final = "a pipeline reports no assets; the nearest is an EventBridge rule on the end of the execution"
+_FAIR: Final = "a pipeline starts every step that can start"
+_NO_WORKER: Final = "a step runs in a job of its own, not on a worker of Airflow"
+
+
+class _Told(NamedTuple):
+    """What is told about an argument where it is set.
+
+    :param code: code of the finding.
+    :param reason: what differs and what is nearest.
+    :param usual: values, or names of their classes, that mean nothing, as empty ones do.
+    """
+
+    code: str
+    reason: str
+    usual: tuple[Any, ...] = ()
+
+
+DAG_ARGUMENTS: Final = {
+    "max_consecutive_failed_dag_runs": _Told("SMP612", f"no number of failures pauses a schedule; {_COUNTING}"),
+    "allowed_run_types": _Told("SMP612", "anybody who may start the pipeline may; the nearest are IAM policies"),
+    "deadline": _Told("SMP610", "a pipeline warns of no deadline; the nearest is a CloudWatch alarm on its executions"),
+    "sla_miss_callback": _Told("SMP610", "a pipeline warns of no lateness; the nearest is a CloudWatch alarm"),
+    "fail_fast": _Told("SMP612", "steps that run go on when another fails"),
+    "fail_stop": _Told("SMP612", "steps that run go on when another fails"),
+    "jinja_environment_kwargs": _Told("SMP202", "it changes what a template is"),
+    "template_searchpath": _Told("SMP633", "files of templates are read by Airflow only; write the text itself"),
+    "render_template_as_native_obj": _Told("SMP633", "text that looks like a number becomes one"),
+    "dagrun_timeout": _Told("SMP610", "a pipeline execution ends after 28 days and has no other limit"),
+}
+"""Arguments of a DAG that a definition does not carry, beside those that :func:`dag_findings` looks at one by one."""
+
+TASK_ARGUMENTS: Final = {
+    "depends_on_past": _Told("SMP612", f"an execution knows nothing of the one before; {_COUNTING}"),
+    "wait_for_downstream": _Told("SMP612", f"an execution knows nothing of the one before; {_COUNTING}"),
+    "max_active_tis_per_dag": _Told("SMP612", f"executions know nothing of each other; {_COUNTING}"),
+    "max_active_tis_per_dagrun": _Told(
+        "SMP612", "the nearest is max_active_tasks, which becomes ParallelismConfiguration"
+    ),
+    "sla": _Told("SMP610", "a pipeline warns of no lateness; the nearest is a CloudWatch alarm on its executions"),
+    "inlets": _Told("SMP677", _LINEAGE),
+    "outlets": _Told("SMP677", _LINEAGE),
+    "on_failure_callback": _Told(
+        "SMP679", f"{_STEP_RULE} with currentStepStatus Failed, or a step that runs on failure"
+    ),
+    "on_success_callback": _Told("SMP679", f"{_STEP_RULE} with currentStepStatus Succeeded"),
+    "on_execute_callback": _Told("SMP679", f"{_STEP_RULE} with currentStepStatus Executing"),
+    "on_retry_callback": _Told("SMP679", "a pipeline retries without telling"),
+    "on_skipped_callback": _Told("SMP679", "a step that is not reached has no event"),
+    "soft_fail": _Told("SMP612", "a step that fails is not skipped"),
+    "never_fail": _Told("SMP612", "a step that fails is not skipped"),
+    "render_template_as_native_obj": _Told("SMP633", "text that looks like a number becomes one"),
+}
+"""Arguments of every task that a pipeline does not carry, beside those that :func:`task_findings` looks at one by one."""
+
+STEP_ARGUMENTS: Final = {
+    "pool": _Told("SMP615", _FAIR, ("default_pool",)),
+    "pool_slots": _Told("SMP615", _FAIR, (1,)),
+    "priority_weight": _Told("SMP615", _FAIR, (1,)),
+    "weight_rule": _Told("SMP615", _FAIR, ("downstream", "_DownstreamPriorityWeightStrategy")),
+    "queue": _Told("SMP615", _NO_WORKER, ("default",)),
+    "executor": _Told("SMP615", _NO_WORKER),
+    "executor_config": _Told("SMP615", _NO_WORKER),
+    "run_as_user": _Told("SMP615", _NO_WORKER),
+    "resources": _Told("SMP615", _NO_WORKER),
+    "aws_conn_id": _Told("SMP616", "the pipeline runs with its role", ("aws_default",)),
+    "region_name": _Told("SMP616", "the pipeline runs in its Region"),
+}
+"""Arguments of tasks that become steps, likewise."""
+
+ELSEWHERE: Final = {
+    "the pipeline's name, description and tags": ("dag_id", "description", "doc_md", "tags"),
+    "its parallelism": ("max_active_tasks", "concurrency"),
+    "its schedule": (
+        *("schedule", "schedule_interval", "timetable", "start_date", "end_date", "catchup", "is_paused_upon_creation"),
+    ),
+    "its parameters": ("params",),
+    "the templates that use them": ("user_defined_macros",),
+    "dag_findings": (
+        *(
+            "max_active_runs",
+            "on_success_callback",
+            "on_failure_callback",
+            "user_defined_filters",
+            "template_undefined",
+        ),
+    ),
+    "the arguments of tasks": ("default_args", "kwargs"),
+    "the graph": ("task_id", "dag", "task_group", "trigger_rule"),
+    "task_findings": ("email", "email_on_retry", "email_on_failure", "pre_execute", "post_execute", "task_concurrency"),
+    "retries": ("retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay", "retry_policy"),
+    "runtime_limit": ("execution_timeout",),
+    "depends_on_past": ("ignore_first_depends_on_past", "wait_for_past_depends_before_skipping"),
+    "the translators of Python tasks": ("multiple_outputs",),
+}
+"""Where the other arguments of DAGs and tasks are read."""
+
+NO_EFFECT: Final = {
+    "shown by Airflow only": (
+        *("default_view", "orientation", "owner_links", "dag_display_name", "task_display_name", "owner", "doc"),
+        *("doc_json", "doc_yaml", "doc_rst", "map_index_template"),
+    ),
+    "who may see the DAG in Airflow; IAM policies say who may use a pipeline": ("access_control",),
+    "how Airflow finds DAGs and their versions": (
+        *("full_filepath", "auto_register", "disable_bundle_versioning", "rerun_with_latest_version"),
+    ),
+    "how Airflow writes its logs": ("logger_name",),
+    "whether a task may be run inside another, which is none of the DAG's": ("allow_nested_operators",),
+    "what other tasks may read; the properties of a step can always be read": ("do_xcom_push",),
+}
+"""Arguments that change nothing about what runs, by the reason."""
 
 
 def pipeline_request(dag: Any) -> tuple[dict[str, Any], list[Finding]]:
@@ -60,27 +171,41 @@ def dag_findings(dag: Any) -> list[Finding]:
     if dag.catchup and shown_schedule(dag):
         found.append(finding("SMP612", "catchup: a pipeline starts no missed runs", place="catchup"))
     if dag.max_active_runs != _configured("max_active_runs_per_dag"):
-        reason = f"max_active_runs={dag.max_active_runs}: a pipeline runs as often at once as it is started"
+        reason = (
+            f"max_active_runs={dag.max_active_runs}: a pipeline runs as often at once as it is started; {_COUNTING}"
+        )
         found.append(finding("SMP612", reason, place="max_active_runs"))
-    for name in ("fail_fast", "fail_stop"):
-        if getattr(dag, name, False) is True:
-            found.append(finding("SMP612", "steps that run go on when another fails", place=name))
-    for name in ("on_failure_callback", "on_success_callback", "sla_miss_callback"):
+    for name, status in (("on_failure_callback", "Failed"), ("on_success_callback", "Succeeded")):
         if getattr(dag, name, None):
-            found.append(finding("SMP612", "a pipeline calls nothing", place=name))
-    if getattr(dag, "jinja_environment_kwargs", None):
-        found.append(finding("SMP202", "it changes what a template is", place="jinja_environment_kwargs"))
+            pattern = shown(execution_ended(dag.dag_id, status))
+            found.append(finding("SMP679", f"the nearest is a rule with the pattern {pattern}", place=name))
     if changed := {"string", "trim", "default", "d"} & set(getattr(dag, "user_defined_filters", None) or ()):
         found.append(finding("SMP202", f"it changes {', '.join(sorted(changed))}", place="user_defined_filters"))
-    if getattr(dag, "render_template_as_native_obj", False):
-        found.append(
-            finding("SMP633", "text that looks like a number becomes one", place="render_template_as_native_obj")
-        )
-    if getattr(dag, "dagrun_timeout", None):
-        found.append(
-            finding("SMP610", "a pipeline execution ends after 28 days and has no other limit", place="dagrun_timeout")
-        )
-    return found
+    if dag.template_undefined is not StrictUndefined:
+        found.append(finding("SMP633", "it changes what an unknown name becomes", place="template_undefined"))
+    return [*found, *_told(dag, DAG_ARGUMENTS), *_own_dates(dag)]
+
+
+def _told(item: Any, table: Mapping[str, _Told], **where: str) -> Iterator[Finding]:
+    """Findings about the arguments of a DAG or task that are set; their values are shown where they are short."""
+    for name, (code, reason, usual) in table.items():
+        value = getattr(item, name, None)
+        value = value.value if isinstance(value, Enum) else value
+        if not value or value in usual or type(value).__name__ in usual:
+            continue
+        text = f"{name}={value!r}" if type(value) in (int, str, bool) else name
+        yield finding(code, f"{text}: {reason}", place=name, **where)
+
+
+def _own_dates(dag: Any) -> Iterator[Finding]:
+    """Tasks that start later or end earlier than the DAG: they run in some of its runs only."""
+    for name, pick in (("start_date", min), ("end_date", max)):
+        dates = {task.task_id: date for task in dag.tasks if (date := getattr(task, name))}
+        usual = getattr(dag, name) or (pick(dates.values()) if len(dates) == len(dag.tasks) > 0 else None)
+        for task_id, date in dates.items():
+            if date != usual:
+                reason = f"{name}={date.isoformat()}: a step is part of every execution"
+                yield finding("SMP612", reason, task=task_id, place=name)
 
 
 def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
@@ -93,36 +218,17 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
     def note(code: str, message: str, place: str) -> None:
         found.append(finding(code, message, task=task.task_id, place=place))
 
-    for name in _CALLBACKS:
-        if getattr(task, name, None):
-            note("SMP612", "a pipeline calls nothing", name)
+    found += _told(task, TASK_ARGUMENTS, task=task.task_id)
     for name in ("pre_execute", "post_execute"):
         if getattr(task, f"_{name}_hook", None):
             note("SMP202", "a pipeline calls no Python function around a step", name)
-    for name in (
-        "depends_on_past",
-        "wait_for_downstream",
-        "inlets",
-        "outlets",
-        "sla",
-        "email",
-        "max_active_tis_per_dag",
-        "max_active_tis_per_dagrun",
-        "soft_fail",
-        "never_fail",
-    ):
-        if getattr(task, name, None):
-            note("SMP612", f"{name} has no counterpart", name)
+    if task.email and (task.email_on_failure or task.email_on_retry):
+        note("SMP679", f"{_STEP_RULE} with currentStepStatus Failed and an SNS topic as target", "email")
     if step is None:
         return found
-    if task.retries and step.type not in ("Condition", "Fail"):
-        note("SMP601", f"retries={task.retries}", "retries")
-    for name, default in (("pool", "default_pool"), ("priority_weight", 1), ("queue", "default")):
-        if (value := getattr(task, name, default)) not in (default, None):
-            note("SMP615", f"{name}={value!r}", name)
-    for name, usual in (("aws_conn_id", "aws_default"), ("region_name", None)):
-        if (value := getattr(task, name, usual)) not in (usual, None):
-            note("SMP616", f"{name}={value!r}", name)
+    found += _told(task, STEP_ARGUMENTS, task=task.task_id)
+    if (task.retries or getattr(task, "retry_policy", None)) and step.type not in ("Condition", "Fail"):
+        note("SMP601", _retries(task), "retries")
     if (limit := getattr(task, "max_ingestion_time", None)) not in (None, 36_000):  # the default of endpoints
         note("SMP610", f"max_ingestion_time={limit} s: a pipeline waits as long as the job runs", "max_ingestion_time")
     if getattr(task, "is_teardown", False) and not getattr(task, "on_failure_fail_dagrun", False):
@@ -140,6 +246,16 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
             "wait_for_completion",
         )
     return found
+
+
+def _retries(task: Any) -> str:
+    parts = [f"retries={task.retries}"]
+    if task.retry_delay and task.retry_delay != timedelta(minutes=5):
+        parts.append(f"retry_delay={task.retry_delay.total_seconds():.0f} s")
+    parts += [
+        name for name in ("retry_exponential_backoff", "max_retry_delay", "retry_policy") if getattr(task, name, None)
+    ]
+    return ", ".join(parts)
 
 
 def runtime_limit(task: Any, step: TaskStep) -> tuple[TaskStep, list[Finding]]:

@@ -23,6 +23,8 @@ from sagemaker_provider.translator.cron import NoCronError, clock_changes, sched
 from sagemaker_provider.translator.schedule import SCHEDULED_TIME, date_inputs, due, schedules
 
 JANUARY = pendulum.datetime(2026, 1, 1)
+KNOWN = pendulum.datetime(2038, 1, 1)
+"""Until when the changes of clocks are looked for."""
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
 
 
@@ -179,14 +181,17 @@ def test_the_scheduler_starts_when_airflow_would(
             return
         assert airflow_times(timetable, start, end, 1) == []
         return
+    if "SMP671" in codes and expression.split()[1] == "*":
+        return  # Airflow shifts all that follows, or cannot go on
     expected = airflow_times(timetable, start, end, 150)
-    until = expected[-1] if len(expected) == 150 else end.add(days=400)
+    until = min(expected[-1] if len(expected) == 150 else end.add(days=400), KNOWN)
+    expected = [item for item in expected if item <= until]
     found = sorted(item for request in requests for item in times(request, start, until))
     assert len(set(found)) == len(found) or "SMP672" in codes
     missing = {item.timestamp() for item in expected} ^ {item.timestamp() for item in found}
     if "SMP671" not in codes:
         assert missing == set()
-    elif expression.split()[1] != "*":  # else the clock shifts all that follows
+    else:
         changes = [change.end.replace(tzinfo=timezone.utc).timestamp() for change in clock_changes(zone)]
         assert all(min(abs(moment - change) for change in changes) < 86_400 for moment in missing)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import inspect
+import json
+from collections import Counter
 from typing import Any
 
 import pytest
 from airflow.timetables.interval import DeltaDataIntervalTimetable
 from dag_makers import IMAGE, ROLE, choice, codes, empty, make_dag, messages, step, steps_of
+from jinja2 import Undefined
 
 from sagemaker_provider.operators import SageMakerModelStepOperator, SageMakerProcessingStepOperator
-from sagemaker_provider.translator import Conversion, convert
+from sagemaker_provider.translator import Conversion, convert, settings
+from sagemaker_provider.translator.settings import dag_findings
 
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}
 PROCESSING = {
@@ -81,10 +86,13 @@ def test_max_active_tasks_becomes_the_parallelism_where_it_was_set() -> None:
         ({"schedule": "@daily", "catchup": True}, [("SMP611", "schedule"), ("SMP612", "catchup")]),
         ({"schedule": DeltaDataIntervalTimetable(MINUTE), "catchup": False}, [("SMP611", "schedule")]),
         ({"catchup": True}, []),
-        ({"on_failure_callback": nothing}, [("SMP612", "on_failure_callback")]),
-        ({"on_success_callback": nothing}, [("SMP612", "on_success_callback")]),
+        ({"on_failure_callback": nothing}, [("SMP679", "on_failure_callback")]),
+        ({"on_success_callback": nothing}, [("SMP679", "on_success_callback")]),
         ({"dagrun_timeout": MINUTE}, [("SMP610", "dagrun_timeout")]),
         ({"max_active_runs": 1}, [("SMP612", "max_active_runs")]),
+        ({"max_consecutive_failed_dag_runs": 3}, [("SMP612", "max_consecutive_failed_dag_runs")]),
+        ({"template_searchpath": "/dags/sql"}, [("SMP633", "template_searchpath")]),
+        ({"template_undefined": Undefined}, [("SMP633", "template_undefined")]),
         ({"schedule": "@daily", "catchup": False, "end_date": END}, [("SMP611", "schedule")]),
     ],
 )
@@ -100,12 +108,21 @@ def test_settings_of_the_dag_that_a_definition_does_not_carry(options: dict[str,
         ({"pool": "gpu"}, "SMP615", "pool"),
         ({"priority_weight": 5}, "SMP615", "priority_weight"),
         ({"queue": "big"}, "SMP615", "queue"),
-        ({"on_failure_callback": nothing}, "SMP612", "on_failure_callback"),
-        ({"on_retry_callback": nothing}, "SMP612", "on_retry_callback"),
-        ({"on_execute_callback": nothing}, "SMP612", "on_execute_callback"),
+        ({"on_failure_callback": nothing}, "SMP679", "on_failure_callback"),
+        ({"on_retry_callback": nothing}, "SMP679", "on_retry_callback"),
+        ({"on_execute_callback": nothing}, "SMP679", "on_execute_callback"),
+        ({"on_success_callback": nothing}, "SMP679", "on_success_callback"),
+        ({"on_skipped_callback": nothing}, "SMP679", "on_skipped_callback"),
         ({"depends_on_past": True}, "SMP612", "depends_on_past"),
+        ({"max_active_tis_per_dagrun": 1}, "SMP612", "max_active_tis_per_dagrun"),
+        ({"pool_slots": 2}, "SMP615", "pool_slots"),
+        ({"weight_rule": "upstream"}, "SMP615", "weight_rule"),
+        ({"executor": "KubernetesExecutor"}, "SMP615", "executor"),
+        ({"executor_config": {"pod": 1}}, "SMP615", "executor_config"),
+        ({"run_as_user": "ml"}, "SMP615", "run_as_user"),
+        ({"resources": {"cpus": 2}}, "SMP615", "resources"),
         ({"max_active_tis_per_dag": 1}, "SMP612", "max_active_tis_per_dag"),
-        ({"email": "me@example.com"}, "SMP612", "email"),
+        ({"email": "me@example.com"}, "SMP679", "email"),
         ({"pre_execute": nothing}, "SMP202", "pre_execute"),
         ({"post_execute": nothing}, "SMP202", "post_execute"),
         ({"aws_conn_id": "other_account"}, "SMP616", "aws_conn_id"),
@@ -132,18 +149,117 @@ def test_a_schedule_of_ones_own_is_named_without_its_address() -> None:
 def test_what_an_empty_task_announces_is_reported() -> None:
     with make_dag() as dag:
         step("work") >> empty("done", on_success_callback=nothing)
-    assert ("SMP612", "done", "on_success_callback") in [
+    assert ("SMP679", "done", "on_success_callback") in [
         (item.code, item.task, item.place) for item in convert(dag).findings
     ]
 
 
 def test_the_stop_at_the_first_failure_is_reported() -> None:
-    import inspect
-
     from airflow.providers.common.compat.sdk import DAG
 
     name = next(name for name in ("fail_fast", "fail_stop") if name in inspect.signature(DAG.__init__).parameters)
     assert [item.place for item in of_dag(**{name: True}).findings] == [name]
+
+
+# Every argument has a place
+
+CLASSES = ("DAG", "BaseOperator")
+
+
+def arguments(name: str) -> set[str]:
+    from airflow.providers.common.compat import sdk
+
+    found = set(inspect.signature(getattr(sdk, name).__init__).parameters)
+    return (found | set(inspect.signature(getattr(sdk, name)).parameters)) - {"self", "args"}
+
+
+def listed() -> list[str]:
+    tables = (settings.ELSEWHERE, settings.NO_EFFECT)
+    one_by_one = [name for table in tables for names in table.values() for name in names]
+    return [*one_by_one, *settings.DAG_ARGUMENTS, *settings.TASK_ARGUMENTS, *settings.STEP_ARGUMENTS]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_argument_is_looked_at_or_said_to_change_nothing(name: str) -> None:
+    assert arguments(name) - set(listed()) == set()
+
+
+def test_no_argument_is_listed_twice() -> None:
+    doubles = [name for name, count in Counter(listed()).items() if count > 1]
+    both = ["on_success_callback", "on_failure_callback", "render_template_as_native_obj"]
+    assert doubles == both, "of the DAG, and of a task"
+
+
+def set_value(name: str) -> Any:
+    """A value of an argument that means something."""
+    special = {"weight_rule": "upstream", "inlets": [asset()], "outlets": [asset()], "resources": {"cpus": 2}}
+    numbers = ("pool_slots", "priority_weight", "max_active_tis_per_dag", "max_active_tis_per_dagrun")
+    return special.get(name, 3 if name in numbers else nothing if name.endswith("callback") else "other")
+
+
+def asset() -> Any:
+    try:
+        from airflow.sdk import Asset
+
+        return Asset("s3://bucket/rows")
+    except ImportError:
+        from airflow.datasets import Dataset
+
+        return Dataset("s3://bucket/rows")
+
+
+@pytest.mark.parametrize("name", [*settings.TASK_ARGUMENTS, *settings.STEP_ARGUMENTS])
+def test_every_argument_of_a_task_in_the_tables_is_reported_where_it_is_set(name: str) -> None:
+    with make_dag() as dag:
+        task = step("work")
+    known = {**settings.TASK_ARGUMENTS, **settings.STEP_ARGUMENTS}
+    object.__setattr__(task, name, set_value(name))
+    assert (known[name].code, name) in [(item.code, item.place) for item in convert(dag).findings]
+
+
+@pytest.mark.parametrize("name", settings.DAG_ARGUMENTS)
+def test_every_argument_of_a_dag_in_the_table_is_reported_where_it_is_set(name: str) -> None:
+    if name not in arguments("DAG"):
+        pytest.skip("this Airflow has no such argument")
+    with make_dag() as dag:
+        step("work")
+    object.__setattr__(dag, name, {"autoescape": True} if name.endswith("kwargs") else MINUTE)
+    assert (settings.DAG_ARGUMENTS[name].code, name) in [(item.code, item.place) for item in dag_findings(dag)]
+
+
+def test_a_finding_about_a_callback_shows_the_pattern_of_the_event() -> None:
+    (message,) = messages(of_dag(dag_id="churn_v2", on_failure_callback=nothing), "SMP679")
+    pattern = json.loads(message[message.index("{") :])
+    assert pattern["detail"]["currentPipelineExecutionStatus"] == ["Failed"]
+    assert pattern["detail"]["pipelineArn"] == [{"suffix": {"equals-ignore-case": ":pipeline/churn-v2"}}]
+
+
+def test_a_message_that_is_never_sent_is_no_finding() -> None:
+    assert codes(of_task(email="me@example.com", email_on_failure=False, email_on_retry=False)) == []
+
+
+def test_an_address_and_the_settings_of_an_executor_are_not_shown() -> None:
+    conversion = of_task(email="me@example.com", executor_config={"password": "x-y-z"})
+    assert not [item for item in conversion.findings if "me@" in item.message or "x-y-z" in item.message]
+
+
+def test_the_finding_about_retries_tells_how_they_would_wait() -> None:
+    options = {"retries": 3, "retry_delay": MINUTE, "retry_exponential_backoff": True, "max_retry_delay": 60 * MINUTE}
+    expected = ["retries=3, retry_delay=60 s, retry_exponential_backoff, max_retry_delay"]
+    assert messages(of_task(**options), "SMP601") == expected
+
+
+@pytest.mark.parametrize("name", ["start_date", "end_date"])
+def test_a_task_with_dates_of_its_own_is_reported(name: str) -> None:
+    with make_dag() as dag:
+        step("one") >> step("two", **{name: END})
+    assert [(item.code, item.task, item.place) for item in convert(dag).findings] == [("SMP612", "two", name)]
+
+
+def test_dates_that_all_tasks_share_are_those_of_the_dag() -> None:
+    with make_dag(default_args={"start_date": END, "end_date": END + MINUTE}) as dag:
+        step("one") >> step("two")
+    assert codes(convert(dag)) == []
 
 
 def test_retries_of_a_condition_are_no_difference() -> None:
@@ -177,5 +293,5 @@ def test_findings_say_the_dag_and_come_errors_first() -> None:
     with make_dag(dag_id="nightly", on_failure_callback=nothing) as dag:
         step("work", config={"v": "{{ conn.x }}"})
     findings = convert(dag).findings
-    assert [item.code for item in findings] == ["SMP301", "SMP612"]
+    assert [item.code for item in findings] == ["SMP301", "SMP679"]
     assert {item.dag for item in findings} == {"nightly"}
