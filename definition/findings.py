@@ -46,6 +46,7 @@ class Finding:
     :param task: Airflow task id, where there is one.
     :param dag: DAG id, where there is one.
     :param file: file, where there is one.
+    :param line: line of the file, from 1, where it is known.
     """
 
     code: str
@@ -56,10 +57,16 @@ class Finding:
     task: str = ""
     dag: str = ""
     file: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
-        where = ": ".join(part for part in (self.file, self.dag, self.task, self.place) if part)
-        return f"{self.code} {self.severity.value}: {where + ': ' if where else ''}{self.message}"
+        return f"{self.code} {self.severity.value}: {self.located_message}"
+
+    @property
+    def located_message(self) -> str:
+        """The message after what it is about, from the file to the place."""
+        file = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        return ": ".join(part for part in (file, self.dag, self.task, self.place, self.message) if part)
 
     def to_json(self) -> dict[str, Any]:
         """The finding as a JSON object with stable keys."""

@@ -41,8 +41,7 @@ def show(title: str, findings: list[Finding], definition: PipelineDefinition | N
             heading if items[0].severity is Severity.NOTE else heading + Text(f"  {items[0].cure}", style="dim")
         )
         for item in items:
-            where = ": ".join(part for part in (item.file, item.dag, item.task, item.place) if part)
-            console.print(Text(f"      {where + ': ' if where else ''}{item.message}"))
+            console.print(Text(f"      {item.located_message}"))
     if target is not None and definition is not None:
         console.print(Text(f"  written: {target}"))
 

@@ -19,6 +19,7 @@ from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
 from sagemaker_provider.translator.defaults import Defaults
+from sagemaker_provider.translator.lines import with_lines
 from sagemaker_provider.translator.mapping import is_mapped, mapped
 from sagemaker_provider.translator.names import another_name, step_names
 from sagemaker_provider.translator.parameters import Parameters, looks_secret, own_params
@@ -88,7 +89,7 @@ def convert(dag: Any, settings: Settings | None = None) -> Conversion:
     except Exception as error:  # one DAG that nobody thought of must not keep the others from being converted
         reason = f"{type(error).__name__}: {error}"
         conversion = Conversion(None, [finding("SMP106", reason)], {"PipelineName": pipeline_name(dag.dag_id)})
-    return replace(conversion, findings=located(conversion.findings, dag=dag.dag_id))
+    return replace(conversion, findings=with_lines(located(conversion.findings, dag=dag.dag_id), dag))
 
 
 class Copy(NamedTuple):

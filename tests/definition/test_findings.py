@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,8 @@ def test_an_unknown_code_is_refused() -> None:
 def test_the_text_of_a_finding_goes_from_file_to_place() -> None:
     full = located([FIND], file="dags/a.py", dag="churn", task="train")[0]
     assert str(full) == "SMP506 error: dags/a.py: churn: train: Steps.A.DependsOn: there is no step 'x'"
+    assert str(replace(full, line=12)).startswith("SMP506 error: dags/a.py:12: churn: train: ")
+    assert str(replace(FIND, line=12)) == str(FIND), "a line without its file says nothing"
     assert str(finding("SMP104", "nothing")) == "SMP104 error: nothing"
 
 
@@ -75,4 +78,5 @@ def test_a_finding_as_json_has_stable_keys() -> None:
         "task": "",
         "dag": "",
         "file": "",
+        "line": 0,
     }

@@ -124,7 +124,7 @@ def test_errors_name_dag_and_task_and_leave_earlier_files_alone(command: Command
     (command.folder / "unknown.pipeline.json").write_text("as it was")
     found = command("convert", "unknown.py")
     assert found.code == 1
-    assert "unknown.py: unknown: forecast: no translation for" in found.out
+    assert "unknown.py:16: unknown: forecast: no translation for" in found.out
     assert (command.folder / "unknown.pipeline.json").read_text() == "as it was"
     assert command.files == ["unknown.pipeline.json"]
 
