@@ -376,6 +376,46 @@ RULES: Final[dict[str, Rule]] = {
                 "PipelineExperimentConfig holds ExperimentName and TrialName, valid names or expressions.",
                 "Correct it, or set it to null for no experiment.",
             ),
+            "SMP220": (
+                "Source of a callable is not found",
+                "The task's code is packed as source, and the source of this callable cannot be told.",
+                "Define the function with def in the DAG file, or in a module beside it.",
+            ),
+            "SMP221": (
+                "Name cannot be packed",
+                "The code needs something that is neither data, nor code, nor made by one statement at the top of the DAG file.",
+                "Make it inside the function, or pass it as an argument.",
+            ),
+            "SMP222": (
+                "Secret in packed code",
+                "The files of the task would hold a value under a name that Airflow masks; everybody who may read the bucket could read it.",
+                "Let the code read the secret from AWS Secrets Manager.",
+            ),
+            "SMP223": (
+                "Airflow is not in the container",
+                "The code needs something of Airflow, such as a hook or a connection, that a container does not have.",
+                "Use boto3 instead, keep the task in Airflow, or name apache-airflow in the setting requirements.",
+            ),
+            "SMP224": (
+                "Context that a container does not have",
+                "The code reads something of the context that only Airflow's database knows.",
+                "Pass the value as a param, or keep the task in Airflow.",
+            ),
+            "SMP225": (
+                "Argument cannot be passed to a container",
+                "The argument is no data that a file can hold, and no value that the job can be given.",
+                "Use text, numbers, dates, lists and dicts, or make the object inside the function.",
+            ),
+            "SMP226": (
+                "Too many values for one job",
+                "A Processing job has at most 10 inputs, one of which is the code, and 100 environment variables.",
+                "Gather results in a task in between, or read fewer of them.",
+            ),
+            "SMP229": (
+                "Variable whose name is computed",
+                "A Variable becomes a parameter of the pipeline when its name stands in the code; this use of Variables is another.",
+                "Write Variable.get with the name as text, or use a param.",
+            ),
         },
     ),
     **_rules(
@@ -626,6 +666,46 @@ RULES: Final[dict[str, Rule]] = {
                 "A pipeline calls nothing and writes to nobody; EventBridge is told when executions and steps begin and end.",
                 "Make an EventBridge rule with a Lambda function or an SNS topic as target.",
             ),
+            "SMP651": (
+                "Values through the environment",
+                "The values reach the task as environment variables of its job, of which each has at most 256 characters; a longer one fails the step.",
+                "Pass long values as files in S3.",
+            ),
+            "SMP652": (
+                "Task that skips itself",
+                "A step cannot be skipped: where Airflow would skip the task and what follows, the step fails, and with it the execution.",
+                "Use a short circuit or a branch before the task, or return instead of skipping.",
+            ),
+            "SMP653": (
+                "Packages installed at run time",
+                "The job installs packages with pip before the task runs, in each run anew; it needs a network and takes time.",
+                "Nothing, or build an image that has them.",
+            ),
+            "SMP654": (
+                "Python of the task",
+                "The task names a Python of the workers; in a job it runs with what the image has.",
+                "Name an image that has this Python and its packages.",
+            ),
+            "SMP655": (
+                "Code that depends on where it runs",
+                "What the code finds, in its environment, its folder or by names that it computes, may be something else in a container.",
+                "Pass the value as an argument or a param.",
+            ),
+            "SMP656": (
+                "XComs that are not named",
+                "The job gets the XComs of all tasks before it that can be had; pulling another one fails.",
+                "Name the tasks as text in task_ids.",
+            ),
+            "SMP657": (
+                "Param fixed at its default",
+                "A parameter is text, a number or a boolean; the task gets the param's default, whatever the run is started with.",
+                "Use scalar params.",
+            ),
+            "SMP658": (
+                "Keys of the run's conf are not known",
+                "The task gets every param as the run's conf, also those that the run was not started with.",
+                "Read the keys of conf by their names.",
+            ),
         },
     ),
     **_rules(
@@ -656,6 +736,26 @@ RULES: Final[dict[str, Rule]] = {
                 "Run id becomes the execution id",
                 "The run id of Airflow is replaced by the id of the pipeline execution.",
                 "Nothing, unless something outside reads the run id.",
+            ),
+            "SMP716": (
+                "Modules that the image must have",
+                "The code imports modules that are neither of the standard library nor of the DAG folder.",
+                "Use an image that has them, or name their packages in the setting requirements.",
+            ),
+            "SMP717": (
+                "Task that only prints",
+                "The task does nothing that another task could notice.",
+                "Set drop_trivial to leave such tasks out.",
+            ),
+            "SMP718": (
+                "Statement that runs in the container",
+                "The code uses an object that is no plain data; the statement that makes it goes with the code and runs where the task runs.",
+                "Nothing, unless the statement reads something that only the DAG folder or the workers have.",
+            ),
+            "SMP719": (
+                "Task that could be a native step",
+                "The code makes one call of SageMaker through boto3 and waits; a step of its own would do the same without a job around it.",
+                "Replace the task with the operator.",
             ),
         },
     ),

@@ -51,6 +51,8 @@ SETTINGS: Final[dict[str, Row]] = {
         "unroll",
         ("unroll", "loop"),
     ),
+    "requirements": Row(list, "Packages that Python and Bash tasks install before they run, as pip names them."),
+    "drop_trivial": Row(bool, "Whether Python tasks that only print or log become no steps.", None, False),
     "account": Row(str, "AWS account of the pipeline, 12 digits."),
     "region": Row(str, "AWS Region of the pipeline."),
 }

@@ -22,6 +22,7 @@ OWN: Final = (
     "sagemaker_provider.translator.tasks_steps",
     "sagemaker_provider.translator.tasks_amazon",
     "sagemaker_provider.translator.tasks_core",
+    "sagemaker_provider.translator.tasks_python",
 )
 
 if TYPE_CHECKING:

@@ -250,7 +250,8 @@ def write_xcoms(values: dict[str, Any]) -> None:
 class Upstream:
     """The XComs of the tasks before this one.
 
-    :param sources: task id -> ``input`` (the folder with its files), or ``describe`` (how to ask the service).
+    :param sources: task id -> ``input`` (the folder with its files), ``values`` (path with points -> value), or the call
+        that describes what the task made.
     """
 
     def __init__(self, sources: dict[str, Any]) -> None:
@@ -264,7 +265,10 @@ class Upstream:
             raise MissingError(f"the XComs of {task_id!r} are not here; this task was given those of: {known}")
         if task_id not in self.known:
             source = self.sources[task_id]
-            self.known[task_id] = self._files(source["input"]) if "input" in source else {RESULT: described(source)}
+            if "input" in source:
+                self.known[task_id] = self._files(source["input"])
+            else:
+                self.known[task_id] = {RESULT: described(source) if "method" in source else _tree(source["values"])}
         return self.known[task_id]
 
     @staticmethod
@@ -276,16 +280,29 @@ class Upstream:
         return found
 
 
+def _tree(values: dict[str, Any]) -> dict[str, Any]:
+    """Nested objects from paths with points."""
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        *before, last = path.split(".")
+        target = found
+        for name in before:
+            target = target.setdefault(name, {})
+        target[last] = decode(value, None)
+    return found
+
+
 def described(source: dict[str, Any]) -> Any:
     """What the service says about what another task made, as that task's operator has it in its XCom."""
     import boto3
 
-    item = source["describe"]
-    client = boto3.client(item["service"])
-    response = getattr(client, item["method"])(**{item["member"]: decode(item["name"], None)})
-    response.pop("ResponseMetadata", None)
-    value = json.loads(json.dumps(response, default=repr))
-    return {item["wrapper"]: value} if item.get("wrapper") else value
+    request = {key: decode(value, None) for key, value in source["request"].items()}
+    value = getattr(boto3.client(source["service"]), source["method"])(**request)
+    value.pop("ResponseMetadata", None)
+    for name in filter(None, source["result"].split(".")):
+        value = value[name]
+    value = json.loads(json.dumps(value, default=repr))
+    return {source["wrapper"]: value} if source["wrapper"] else value
 
 
 # Values of task.json
@@ -485,7 +502,7 @@ def make_context(task: dict[str, Any], upstream: Upstream, attempt: int) -> Cont
         at = date(given["logical_date"])
         made.update({key: make(at) for key, make in DATES.items()})
         made["dag_run"].logical_date = made["dag_run"].execution_date = at
-    context = Context({key: made[key] for key in task["context"]})
+    context = Context({key: made[key] for key in task.get("context", [])})
     context.instance = instance  # type: ignore[attr-defined]
     return context
 
@@ -554,6 +571,8 @@ def branch(task: dict[str, Any], context: Context, upstream: Upstream) -> Any:
     taken = {key for item in chosen for key in task["choices"][item]}
     if task["exclusive"] and len(taken) > 1:
         raise AirflowFailException(f"it chose {sorted(taken)}; the pipeline was made for a choice of one")
+    if task.get("always") and not taken:
+        raise AirflowFailException("it chose nothing; the pipeline was made for a choice of one")
     _decide({key: key in taken for key in task["decisions"]})
     return value
 
@@ -606,14 +625,9 @@ def bash(task: dict[str, Any], context: Context, upstream: Upstream) -> Any:
         raise AirflowException(f"Can not find the cwd: {cwd}")
     with contextlib.ExitStack() as stack:
         folder = cwd if cwd is not None else stack.enter_context(tempfile.TemporaryDirectory(prefix="airflowtmp"))
-        command_line = [shutil.which("bash") or "bash", "-c", command]
-        process = subprocess.Popen(
-            command_line,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=variables,
-        )
+        line_of = [shutil.which("bash") or "bash", "-c", command]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(line_of, cwd=folder, env=variables, **streams)  # type: ignore[call-overload]  # noqa: S603
         line = ""
         assert process.stdout is not None
         for raw in process.stdout:
@@ -652,6 +666,8 @@ def attempt(number: int, outcome: Path) -> int:
     task = read_task()
     if not task.get("airflow"):
         serve()
+    if "AWS_REGION" in os.environ:  # which boto3 does not read
+        os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
     sys.path[:0] = [str(HERE / "modules")]
     state, message = "success", ""
     try:

@@ -1,0 +1,419 @@
+"""What the source of a task says about what it reads of Airflow, and what it gives."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sagemaker_provider.translator import task_attempt
+
+CONTAINER_KEYS: Final = (*task_attempt.DATES, *task_attempt.INTERVAL, *task_attempt.OTHERS)
+"""Keys of the context that a container has."""
+AIRFLOW_KEYS: Final = frozenset(
+    [
+        *CONTAINER_KEYS,
+        *(
+            "conf",
+            "conn",
+            "var",
+            "inlets",
+            "outlets",
+            "inlet_events",
+            "outlet_events",
+            "test_mode",
+            "map_index_template",
+        ),
+        *("prev_ds", "prev_ds_nodash", "next_ds", "next_ds_nodash", "prev_execution_date", "next_execution_date"),
+        *("prev_execution_date_success", "prev_data_interval_start_success", "prev_data_interval_end_success"),
+        *("prev_start_date_success", "prev_end_date_success", "triggering_asset_events", "triggering_dataset_events"),
+        *("expanded_ti_count", "task_instance_key_str", "task_reschedule_count", "exception", "partition_key"),
+        *("partition_date", "latest_date", "end_date"),
+    ]
+)
+"""Keys of the context that Airflow has in one version or another."""
+_NO_DEFAULT: Final = object()
+_CREATES: Final = {
+    "create_training_job": "SageMakerTrainingOperator",
+    "create_processing_job": "SageMakerProcessingOperator",
+    "create_transform_job": "SageMakerTransformOperator",
+    "create_hyper_parameter_tuning_job": "SageMakerTuningOperator",
+    "create_auto_ml_job": "SageMakerAutoMLOperator",
+    "create_model": "SageMakerModelOperator",
+    "create_endpoint_config": "SageMakerEndpointConfigOperator",
+    "create_endpoint": "SageMakerEndpointOperator",
+    "create_model_package": "SageMakerRegisterModelVersionOperator",
+}
+"""boto3 calls of SageMaker -> the operator that makes a native step of the same call."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What the code of a task reads of Airflow.
+
+    :param context: keys of the context.
+    :param params: names of params; ``None`` when which ones is not known.
+    :param conf: keys of the run's conf -> default, for those that have one; ``None`` when which ones is not known.
+    :param xcoms: tasks whose XComs it pulls; ``None`` when which ones is not known.
+    :param variables: names of Variables -> default, for those that have one.
+    :param problems: (code, message) of findings.
+    """
+
+    context: tuple[str, ...]
+    params: tuple[str, ...] | None = ()
+    conf: dict[str, Any] | None = field(default_factory=dict)
+    xcoms: tuple[str, ...] | None = ()
+    variables: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positional: int) -> Reads:
+    """What a task's code reads.
+
+    :param trees: the packed code.
+    :param function: syntax tree of the callable; ``None`` when it is not known.
+    :param given: names of its keyword arguments.
+    :param positional: how many of its arguments are given by position.
+    """
+    code = [_Code(tree) for tree in trees]
+    problems: list[tuple[str, str]] = []
+    keys, known = _context_keys(code, function, frozenset(given), positional)
+    if not known:
+        problems.append(("SMP655", "it passes its context on, so everything of it that a container has is given"))
+        keys |= set(CONTAINER_KEYS) - {"templates_dict"}
+    for key in sorted(keys & AIRFLOW_KEYS - set(CONTAINER_KEYS)):
+        problems.append(("SMP224", f"it reads {key!r} of the context"))
+    keys &= set(CONTAINER_KEYS)
+    params = _merged(item.keys(_named("params")) for item in code) if "params" in keys else {}
+    conf = _merged(item.keys(_conf) for item in code) if "dag_run" in keys else {}
+    if "dag_run" in keys and any(item.dates_of_run() for item in code):
+        keys.add("logical_date")
+    if any(item.attributes("run_id") for item in code) and keys & {"dag_run", "ti", "task_instance"}:
+        keys.add("run_id")
+    pulled = [name for item in code for name in item.pulls()]
+    variables, wrong = _variables(code)
+    return Reads(
+        tuple(sorted(keys)),
+        None if params is None else tuple(sorted(params)),
+        conf,
+        None if None in pulled else tuple(dict.fromkeys(name for name in pulled if name)),
+        variables,
+        (*problems, *wrong),
+    )
+
+
+class _Code:
+    """A syntax tree with the way up."""
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.tree = tree
+        self.nodes = list(ast.walk(tree))
+        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+
+    def keys(self, is_mapping: Callable[[ast.AST], bool], within: Any = None) -> dict[str, Any] | None:
+        """The keys that are read of a mapping -> default, if one is given.
+
+        :param is_mapping: whether an expression is the mapping.
+        :param within: part of the tree to look in.
+        :return: ``None`` when the mapping is used in another way than by a key that is written there.
+        """
+        inside = self.nodes if within is None else list(ast.walk(within))
+        found: dict[str, Any] = {}
+        pending = [node for node in inside if is_mapping(node) and not _stored(node)]
+        aliases: set[str] = set()
+        while pending:
+            node = pending.pop()
+            parent = self.parents.get(node)
+            if isinstance(parent, ast.BoolOp) or (isinstance(parent, ast.IfExp) and node is not parent.test):
+                pending.append(parent)  # "conf or {}"
+            elif isinstance(parent, ast.Subscript) and parent.value is node and _text(parent.slice) is not None:
+                found[str(_text(parent.slice))] = _NO_DEFAULT
+            elif (
+                isinstance(parent, ast.Compare)
+                and _text(parent.left) is not None
+                and isinstance(parent.ops[0], (ast.In, ast.NotIn))
+            ):
+                found.setdefault(str(_text(parent.left)), _NO_DEFAULT)
+            elif isinstance(parent, ast.Attribute) and parent.attr in ("get", "pop", "setdefault"):
+                call = self.parents.get(parent)
+                if not isinstance(call, ast.Call) or not call.args or (key := _text(call.args[0])) is None:
+                    return None
+                found.setdefault(key, _constant(call.args[1]) if len(call.args) > 1 else _NO_DEFAULT)
+            elif isinstance(parent, ast.Assign) and parent.value is node and _only_name(parent.targets):
+                name = parent.targets[0].id  # type: ignore[attr-defined]
+                if name not in aliases:
+                    aliases.add(name)
+                    pending += [
+                        item for item in inside if isinstance(item, ast.Name) and item.id == name and not _stored(item)
+                    ]
+            elif not isinstance(parent, (ast.Expr, ast.If, ast.IfExp, ast.arg)):
+                return None
+        return found
+
+    def attributes(self, name: str) -> list[ast.Attribute]:
+        """The attributes of a name that are read."""
+        return [node for node in self.nodes if isinstance(node, ast.Attribute) and node.attr == name]
+
+    def dates_of_run(self) -> bool:
+        """Whether a run is asked for its date."""
+        found = [*self.attributes("logical_date"), *self.attributes("execution_date")]
+        return any("ti" not in _words(node.value) for node in found)
+
+    def pulls(self) -> Iterator[str | None]:
+        """The tasks of which XComs are pulled; ``None`` where that is not written there."""
+        for attribute in self.attributes("xcom_pull"):
+            call = self.parents.get(attribute)
+            if not isinstance(call, ast.Call) or any(item.arg is None for item in call.keywords):
+                yield None
+                continue
+            tasks: Any = next((item.value for item in call.keywords if item.arg == "task_ids"), None)
+            tasks = call.args[0] if tasks is None and call.args else tasks
+            items = tasks.elts if isinstance(tasks, (ast.List, ast.Tuple)) else [tasks]
+            yield from (self.text_of(item) for item in items)
+
+    def text_of(self, node: Any) -> str | None:
+        """The text of an expression: of a constant, or of a name that stands for one in the file."""
+        if isinstance(node, ast.Name) and isinstance(self.tree, ast.Module):
+            values = [
+                item.value
+                for item in self.tree.body
+                if isinstance(item, ast.Assign) and _only_name(item.targets) == node.id
+            ]
+            return _text(values[0]) if len(values) == 1 else None
+        return _text(node)
+
+
+def _context_keys(code: list[_Code], function: Any, given: frozenset[str], positional: int) -> tuple[set[str], bool]:
+    """The keys of the context that code reads, and whether those are all."""
+    keys: set[str] = set()
+    known = True
+    if function is not None:
+        own = _Code(function)
+        arguments = function.args
+        named = [item.arg for item in (*arguments.posonlyargs, *arguments.args)][positional:]
+        keys |= {name for name in (*named, *(item.arg for item in arguments.kwonlyargs)) if name in AIRFLOW_KEYS}
+        if arguments.kwarg is not None:
+            found = own.keys(_named(arguments.kwarg.arg), function)
+            known = found is not None
+            keys |= set(found or ())
+    for item in code:
+        found = item.keys(_current)
+        known = known and found is not None
+        keys |= set(found or ())
+    return keys - given, known
+
+
+def _current(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and _words(node.func)[-1:] == ["get_current_context"]
+
+
+def _named(name: str) -> Callable[[ast.AST], bool]:
+    """Whether an expression is a variable of a name, or that entry of a mapping."""
+
+    def found(node: ast.AST) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id == name
+        if isinstance(node, ast.Subscript):
+            return _text(node.slice) == name
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+            and bool(node.args)
+            and _text(node.args[0]) == name
+        )
+
+    return found
+
+
+def _conf(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "conf"
+
+
+def _merged(found: Iterable[dict[str, Any] | None]) -> dict[str, Any] | None:
+    every: dict[str, Any] = {}
+    for item in found:
+        if item is None:
+            return None
+        every.update(item)
+    return every
+
+
+def _variables(code: list[_Code]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The Variables that code reads, and findings on those that are not known."""
+    found: dict[str, Any] = {}
+    problems: list[tuple[str, str]] = []
+    for item in code:
+        for node in item.nodes:
+            if not isinstance(node, ast.Attribute) or _words(node.value)[-1:] != ["Variable"]:
+                continue
+            call = item.parents.get(node)
+            if node.attr != "get" or not isinstance(call, ast.Call):
+                problems.append(("SMP229", f"it uses Variable.{node.attr}"))
+                continue
+            arguments = {keyword.arg: keyword.value for keyword in call.keywords}
+            arguments.update(zip(("key", "default_var"), call.args))
+            name = item.text_of(arguments.get("key"))
+            default = arguments.get("default_var", arguments.get("default"))
+            if name is None:
+                problems.append(("SMP229", "it reads a Variable whose name is computed"))
+            else:
+                found[name] = _NO_DEFAULT if default is None else _constant(default)
+    return found, problems
+
+
+def has_default(value: Any) -> bool:
+    """Whether what :class:`Reads` has beside a key is a default that is known."""
+    return value is not _NO_DEFAULT and value is not None
+
+
+def _constant(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _NO_DEFAULT
+
+
+def _text(node: Any) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _stored(node: Any) -> bool:
+    return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+
+
+def _only_name(targets: Sequence[ast.expr]) -> str | None:
+    return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else None
+
+
+def _words(node: ast.AST) -> list[str]:
+    """The names of ``a.b.c``."""
+    words: list[str] = []
+    while isinstance(node, ast.Attribute):
+        words.insert(0, node.attr)
+        node = node.value
+    return [node.id, *words] if isinstance(node, ast.Name) else words
+
+
+# What it does
+
+
+def raises_skip(trees: Iterable[ast.AST]) -> bool:
+    """Whether the code raises what makes Airflow skip a task."""
+    return any(
+        isinstance(node, ast.Raise)
+        and node.exc is not None
+        and _words(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)[-1:] == ["AirflowSkipException"]
+        for tree in trees
+        for node in ast.walk(tree)
+    )
+
+
+def returned(function: Any) -> list[Any]:
+    """The expressions that a function returns; ``None`` for what returns nothing."""
+    if isinstance(function, ast.Lambda):
+        return [function.body]
+    found: list[Any] = []
+    pending: list[Any] = list(getattr(function, "body", ()))
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.Return):
+            found.append(None if isinstance(node.value, ast.Constant) and node.value.value is None else node.value)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            pending += ast.iter_child_nodes(node)
+    return found
+
+
+def returns_several(function: Any) -> bool:
+    """Whether a function returns a list of things somewhere."""
+    kinds = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.GeneratorExp)
+    return any(isinstance(part, kinds) for item in returned(function) for part in _alternatives(item))
+
+
+def always_returns_text(function: Any) -> bool:
+    """Whether a function returns text on every way through it."""
+    parts = [part for item in returned(function) for part in _alternatives(item)]
+    texts = all(isinstance(part, ast.JoinedStr) or _text(part) is not None for part in parts)
+    return bool(parts) and texts and (isinstance(function, ast.Lambda) or _ends(function.body))
+
+
+def _alternatives(node: Any) -> list[Any]:
+    return [*_alternatives(node.body), *_alternatives(node.orelse)] if isinstance(node, ast.IfExp) else [node]
+
+
+def _ends(body: Sequence[ast.stmt]) -> bool:
+    """Whether every way through some statements returns or raises."""
+    last = body[-1] if body else None
+    if isinstance(last, (ast.Return, ast.Raise)):
+        return True
+    if isinstance(last, ast.If):
+        return _ends(last.body) and _ends(last.orelse)
+    return isinstance(last, ast.With) and _ends(last.body)
+
+
+_LOGS: Final = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
+_HARMLESS: Final = (
+    "str",
+    "repr",
+    "len",
+    "format",
+    "get",
+    "strftime",
+    "isoformat",
+    "xcom_pull",
+    "join",
+    "upper",
+    "lower",
+)
+
+
+def is_trivial(function: Any) -> bool:
+    """Whether a function does nothing, or only prints or logs."""
+    if not isinstance(function, ast.FunctionDef):
+        return False
+    return all(_says_only(node) for node in function.body)
+
+
+def _says_only(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Pass) or (isinstance(node, ast.Return) and node.value is None):
+        return True
+    if not isinstance(node, ast.Expr):
+        return False
+    if isinstance(node.value, ast.Constant):
+        return True
+    call = node.value
+    if not isinstance(call, ast.Call):
+        return False
+    words = _words(call.func)
+    says = words == ["print"] or (len(words) > 1 and words[-1] in _LOGS and "log" in words[-2].lower())
+    inner = [item for part in (*call.args, *call.keywords) for item in ast.walk(part) if isinstance(item, ast.Call)]
+    return says and all(_words(item.func)[-1:] and _words(item.func)[-1] in _HARMLESS for item in inner)
+
+
+def native_call(trees: Iterable[ast.AST]) -> str | None:
+    """The one call of SageMaker that code makes through boto3, if it makes one and otherwise only waits for it.
+
+    :return: a key of the operators that do the same.
+    """
+    found: list[str] = []
+    client = False
+    for tree in trees:
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            if name == "client" and node.args:
+                if _text(node.args[0]) != "sagemaker" or client:
+                    return None
+                client = True
+            elif name in ("resource", "upload_file", "put_object", "invoke"):
+                return None
+            elif name.startswith(("create_", "update_", "delete_", "start_", "stop_", "put_")):
+                found.append(name)
+    return found[0] if client and len(found) == 1 and found[0] in _CREATES else None
+
+
+def operator_for(call: str) -> str:
+    """The operator whose step makes a call of SageMaker."""
+    return _CREATES[call]

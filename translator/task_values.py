@@ -1,0 +1,209 @@
+"""The values of a task as its program in a container reads them: constants in a file, what the run knows from the job."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from botocore import xform_name
+
+from sagemaker_provider.definition import paths
+from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, JsonGet
+from sagemaker_provider.operators import references
+from sagemaker_provider.translator import templates
+from sagemaker_provider.translator.companions import plain, secret_in
+from sagemaker_provider.translator.templates import UntranslatableError
+from sagemaker_provider.translator.values import Values
+
+XCOM: Final = "xcom"
+"""Output and property file of a task's results."""
+MOST_INPUTS: Final = 10
+"""Inputs that a Processing job may have (API: ProcessingInputs)."""
+MOST_VARIABLES: Final = 100
+"""Environment variables that a Processing job may have (API: ProcessingEnvironmentMap)."""
+_SCALARS: Final = ("String", "Integer", "Float", "Boolean", "Any")
+
+
+class TaskValues:
+    """Writes the values of one task; gathers what the job must be given for them.
+
+    :param values: the rewriting of values of the task.
+    :param native: whether the DAG renders templates to Python objects.
+    :param file: from a text to the content of the template file that it names, or ``None``.
+    """
+
+    def __init__(self, values: Values, *, native: bool, file: Callable[[str], str | None] = lambda text: None) -> None:
+        self.values = values
+        self.native = native
+        self.file = file
+        self.variables: list[Any] = []
+        self.upstream: dict[str, dict[str, Any]] = {}
+        self.inputs: list[tuple[str, Any]] = []
+
+    def write(self, value: Any, place: str) -> Any:
+        """A value of the operator as JSON; see ``decode`` of :mod:`.task_attempt`.
+
+        :raises UntranslatableError: it cannot be written.
+        """
+        if isinstance(value, str):
+            return self._text(value, place)
+        if (
+            value is None
+            or isinstance(value, bool)
+            or type(value) is int
+            or (type(value) is float and math.isfinite(value))
+        ):
+            return value
+        if type(value) is list:
+            return [self.write(item, f"{place}[{index}]") for index, item in enumerate(value)]
+        if type(value) is tuple:
+            return {"$tuple": [self.write(item, f"{place}[{index}]") for index, item in enumerate(value)]}
+        if isinstance(value, Mapping):
+            return self._mapping(value, place)
+        if type(value).__name__ == "PlainXComArg":
+            return self.xcom(value.operator.task_id, value.key, ())
+        if isinstance(
+            value,
+            (*EXPRESSIONS, references.Reference, references.Join, references.JsonGet, references.ExecutionVariable),
+        ):
+            return self.expression(self.rewritten(value, place))
+        if isinstance(value, (set, frozenset)) and any(_is_template(item) for item in value):
+            raise UntranslatableError(f"{place} is a set with templates", "SMP225")
+        return self.constant(value, place)
+
+    def constant(self, value: Any, place: str) -> dict[str, Any]:
+        """A value in which nothing is rendered."""
+        if (text := plain(value)) is None:
+            raise UntranslatableError(
+                f"{place} is a {type(value).__name__}, which cannot be written into a file", "SMP225"
+            )
+        if secret_in(place.rpartition(".")[2], value):
+            raise UntranslatableError(f"{place} has the name of a secret and a value", "SMP222")
+        return {"$python": text}
+
+    def _mapping(self, value: Mapping[Any, Any], place: str) -> Any:
+        for key, item in value.items():
+            if secret_in(str(key), item) and not _is_template(item):
+                raise UntranslatableError(f"{place}.{key} has the name of a secret and a value", "SMP222")
+        if all(isinstance(key, str) and not key.startswith("$") for key in value):
+            return {key: self.write(item, f"{place}.{key}") for key, item in value.items()}
+        return {"$dict": [[{"$python": plain(key)}, self.write(item, f"{place}.{key}")] for key, item in value.items()]}
+
+    def _text(self, value: str, place: str) -> Any:
+        """A text as Airflow renders it: text, or in native mode what that text is in Python."""
+        content = self.file(value)
+        found = self.expression(self.rewritten(value if content is None else content, place))
+        if self.native:
+            return {"$native": found}
+        return found if isinstance(found, str) else {"$text": found}
+
+    def rewritten(self, value: Any, place: str) -> Any:
+        """A template or reference as an expression.
+
+        :raises UntranslatableError: there is none.
+        """
+        before = len(self.values.findings)
+        found = self.values.rewrite(value, place)
+        if any(item.severity == "error" for item in self.values.findings[before:]):
+            item = next(item for item in self.values.findings[before:] if item.severity == "error")
+            del self.values.findings[before:]
+            raise UntranslatableError(item.message, item.code)
+        return found
+
+    def expression(self, value: Any) -> Any:
+        """An expression as JSON: parts that only the run knows come through the environment or as files."""
+        if isinstance(value, Join):
+            parts = [item for part in value.values for item in (value.on, part)][1:]
+            return {"$join": [self.expression(item) for item in parts if item != ""]}
+        if isinstance(value, JsonGet):
+            return self._of_file(value)
+        if not isinstance(value, EXPRESSIONS):
+            return value
+        kind = self.values.type_of(value)
+        if kind not in _SCALARS:
+            raise UntranslatableError(f"{value} is a {kind}, which an environment variable cannot hold", "SMP225")
+        return self.variable(value, "String" if kind == "Any" else kind)
+
+    def variable(self, value: Any, kind: str = "String") -> dict[str, Any]:
+        """A value that comes through the environment."""
+        if value not in self.variables:
+            self.variables.append(value)
+        name = f"AIRFLOW_VALUE_{self.variables.index(value) + 1}"
+        return {"$value": {"name": name, "type": kind} if kind != "String" else {"name": name}}
+
+    def _of_file(self, value: JsonGet) -> Any:
+        get = value.property_file
+        tasks = {self.values.around.step_name(task): task for task in sorted(self.values.reads)}
+        if isinstance(get, Get) and get.segments[-1:] == (XCOM,) and get.name in tasks:
+            key, *path = paths.parse(value.path)
+            return self.xcom(tasks[get.name], str(key), tuple(path))
+        return self.variable(Join("", (value,)))
+
+    def xcom(self, task_id: str, key: str, path: tuple[Any, ...]) -> dict[str, Any]:
+        """A part of the XCom of another task."""
+        self.need(task_id)
+        return {
+            "$xcom": {
+                "task": task_id,
+                "key": key,
+                "path": [item if isinstance(item, int) else str(item) for item in path],
+            }
+        }
+
+    def need(self, task_id: str) -> None:
+        """Give the job the XComs of another task.
+
+        :raises UntranslatableError: they cannot be had.
+        """
+        if task_id in self.upstream:
+            return
+        source = self.values.source(task_id)
+        if source.file is not None:
+            name = f"xcom-{len(self.inputs) + 1}"
+            self.inputs.append((name, source.file))
+            self.upstream[task_id] = {"input": name}
+        elif source.operation is not None:
+            service, operation = source.operation
+            self.upstream[task_id] = {
+                "service": service,
+                "method": xform_name(operation),
+                "request": {key: self.expression(item) for key, item in source.request.items()},
+                "result": source.result,
+                "wrapper": source.wrapper,
+            }
+        else:
+            self.upstream[task_id] = {"values": {key: self.expression(item) for key, item in source.values.items()}}
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(code, message) of findings on what the job would have to be given."""
+        found = []
+        if len(self.inputs) >= MOST_INPUTS:
+            names = [task for task, source in self.upstream.items() if "input" in source]
+            found.append(("SMP226", f"it reads the XComs of {len(names)} tasks as files: {', '.join(names)}"))
+        if len(self.variables) > MOST_VARIABLES:
+            found.append(("SMP226", f"{len(self.variables)} values go through the environment"))
+        return found
+
+
+def _is_template(value: Any) -> bool:
+    return isinstance(value, str) and templates.is_template(value)
+
+
+def template_file(task: Any) -> Callable[[str], str | None]:
+    """From a text to the content of the file that it names, for the endings by which the task knows template files."""
+    endings = tuple(getattr(task, "template_ext", ()) or ())
+    dag = task.dag
+    search = [dag.template_searchpath] if isinstance(dag.template_searchpath, str) else dag.template_searchpath or []
+
+    def content(text: str) -> str | None:
+        if not endings or not text.endswith(endings) or "\n" in text:
+            return None
+        for folder in (dag.folder, *search):
+            file = Path(folder, text)
+            if file.is_file():
+                return file.read_text(encoding="utf-8")
+        raise UntranslatableError(f"the template file {text!r} is not found", "SMP225")
+
+    return content
