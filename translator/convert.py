@@ -34,6 +34,7 @@ from sagemaker_provider.translator.registry import (
     node_id,
     translator_for,
 )
+from sagemaker_provider.translator.schedule import schedules
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
 from sagemaker_provider.translator.templates import UntranslatableError, canonical
 from sagemaker_provider.translator.triggers import trigger
@@ -65,12 +66,14 @@ class Conversion:
     :param pipeline: members of a CreatePipeline request that come from the DAG: ``PipelineName``,
         ``PipelineDescription``, ``Tags``, ``ParallelismConfiguration``.
     :param assets: files that steps need, by their paths below the setting ``code_location``.
+    :param schedules: requests to EventBridge Scheduler, see :func:`~sagemaker_provider.translator.schedule.schedules`.
     """
 
     definition: PipelineDefinition | None
     findings: list[Finding]
     pipeline: dict[str, Any]
     assets: dict[str, bytes] = field(default_factory=dict)
+    schedules: list[dict[str, Any]] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Any]:
         """The definition and the findings."""
@@ -116,7 +119,8 @@ class _Compiler:
             self.findings.append(finding("SMP103", " -> ".join([*circle, circle[0]])))
             return self._failed(request)
         self.order = graphs.in_order(self.graph)
-        self.findings += dag_findings(self.dag)
+        requests, found = schedules(self.dag)
+        self.findings += [*found, *dag_findings(self.dag)]
         self.translate_tasks()
         self.expand()
         if not self.steps and not errors(self.findings):
@@ -143,7 +147,7 @@ class _Compiler:
         self.findings += self.named_by_task(definition.validate())
         if errors(self.findings):
             return self._failed(request)
-        return Conversion(definition, self._by_task(), request, dict(sorted(self.assets.items())))
+        return Conversion(definition, self._by_task(), request, dict(sorted(self.assets.items())), requests)
 
     def _failed(self, request: dict[str, Any]) -> Conversion:
         return Conversion(None, self._by_task(), request)

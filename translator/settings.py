@@ -15,7 +15,7 @@ from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator.events import STEP_EVENT, execution_ended, shown
 from sagemaker_provider.translator.registry import TaskStep
-from sagemaker_provider.translator.schedule import schedules, shown_schedule
+from sagemaker_provider.translator.schedule import shown_schedule
 
 DAG_ID_TAG: Final = "airflow:dag_id"
 """Tag of a pipeline that holds the DAG id as it was before it became a pipeline name."""
@@ -166,8 +166,8 @@ def _configured(name: str) -> int:
 
 
 def dag_findings(dag: Any) -> list[Finding]:
-    """Settings of the DAG that a definition does not carry."""
-    found = schedules(dag)[1]
+    """Settings of the DAG that neither a definition nor a schedule carries."""
+    found: list[Finding] = []
     if dag.catchup and shown_schedule(dag):
         found.append(finding("SMP612", "catchup: a pipeline starts no missed runs", place="catchup"))
     if dag.max_active_runs != _configured("max_active_runs_per_dag"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseOperator
-from dag_makers import FUNCTION, codes, make_dag, messages, step, steps_of
+from dag_makers import FUNCTION, EmptyOperator, codes, empty, make_dag, messages, step, steps_of
 
 from sagemaker_provider.definition.findings import finding
 from sagemaker_provider.translator import Stays, TaskStep, Vanishes, convert, registry, translates
@@ -36,6 +37,7 @@ class NightlyInvokeOperator(InvokeOperator):
     """One that is based on it."""
 
 
+EMPTY = f"{EmptyOperator.__module__}.EmptyOperator"
 NAME = f"{InvokeOperator.__module__}.{InvokeOperator.__qualname__}"
 
 
@@ -132,3 +134,21 @@ def test_translators_of_other_packages_are_found_by_their_entry_point(
         assert list(steps_of(convert(dag))) == ["after"]
     finally:
         sys.modules.pop("acme_translators", None)
+
+
+def test_a_translator_takes_the_place_of_a_built_in_one() -> None:
+    translates(EMPTY)(lambda task, given: Stays((finding("SMP202", "mine", task=task.task_id),)))
+    with make_dag() as dag:
+        empty("t")
+    assert messages(convert(dag), "SMP202") == ["mine"]
+
+
+def test_a_translator_registered_before_ours_are_loaded_still_holds() -> None:
+    code = f"""
+from sagemaker_provider.translator.registry import Vanishes, translates, translator_for
+from {EMPTY.rpartition(".")[0]} import EmptyOperator
+
+mine = translates({EMPTY!r})(lambda task, given: Vanishes())
+assert translator_for(EmptyOperator(task_id="t"))[0] is mine
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
