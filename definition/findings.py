@@ -180,6 +180,11 @@ RULES: Final[dict[str, Rule]] = {
                 "All that the DAG does is to start a SageMaker pipeline and to wait for it: it is one already.",
                 "Nothing; with an EventBridge schedule the pipeline needs no DAG.",
             ),
+            "SMP209": (
+                "Config known only when the DAG runs",
+                "Another task makes the config, or a template gives all of it, so the request is not known when the DAG is converted.",
+                "Write the config into the DAG, with templates for what changes, or give it in the conversion settings of the task.",
+            ),
             # Values
             "SMP301": (
                 "Template cannot become an expression",

@@ -26,6 +26,7 @@ from sagemaker_provider.translator.parameters import Parameters, looks_secret, o
 from sagemaker_provider.translator.registry import (
     Absorbed,
     Given,
+    RefusedError,
     Stays,
     Steps,
     TaskStep,
@@ -230,6 +231,8 @@ class _Compiler:
     def _guarded(self, task: Any, translate: Callable[[], Translation]) -> Translation:
         try:
             return translate()
+        except RefusedError as error:
+            return Stays((finding(error.code, str(error), task=task.task_id),))
         except Exception as error:  # it reads what the author of the DAG wrote
             return Stays((finding("SMP206", f"{type(error).__name__}: {error}", task=task.task_id),))
 

@@ -53,10 +53,16 @@ SETTINGS: Final[dict[str, Row]] = {
     ),
     "requirements": Row(list, "Packages that Python and Bash tasks install before they run, as pip names them."),
     "drop_trivial": Row(bool, "Whether Python tasks that only print or log become no steps.", None, False),
+    "config": Row(
+        dict,
+        "Config of a SageMaker task of the Amazon provider that the DAG makes only when it runs; set it for a task.",
+    ),
     "account": Row(str, "AWS account of the pipeline, 12 digits."),
     "region": Row(str, "AWS Region of the pipeline."),
 }
 """Every setting by its name in the file."""
+
+_KINDS: Final = {str: "text", int: "a number", bool: "true or false", list: "a list", dict: "an object"}
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,6 @@ def _wrong(values: Mapping[Any, Any], place: str) -> Iterator[str]:
         if row is None:
             yield f"{place}{name} is no setting; there are {', '.join(SETTINGS)}"
         elif type(value) is not row.kind:
-            yield f"{place}{name} is {value!r}, not {'a number' if row.kind is int else 'text' if row.kind is str else row.kind.__name__}"
+            yield f"{place}{name} is {value!r}, not {_KINDS[row.kind]}"
         elif row.choices and value not in row.choices:
             yield f"{place}{name} is {value!r}, not {' or '.join(row.choices)}"

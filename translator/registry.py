@@ -83,6 +83,17 @@ class RoleName(NamedTuple):
     name: str
 
 
+class RefusedError(ValueError):
+    """A translator raises it where a task cannot be translated, instead of returning :class:`Stays`.
+
+    :param code: code of the finding.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 @dataclass(frozen=True)
 class TaskStep:
     """A task that becomes a step.

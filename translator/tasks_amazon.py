@@ -19,6 +19,7 @@ from sagemaker_provider.translator.registry import (
     Absorbed,
     Given,
     Path,
+    RefusedError,
     RoleName,
     Stays,
     Steps,
@@ -66,8 +67,6 @@ def _step(
 ) -> TaskStep:
     """A step from a config: the name becomes a prefix or goes, and what a pipeline lacks is reported."""
     row = STEP_TYPES[kind]
-    if not isinstance(config, Mapping):
-        raise TypeError(f"config is an object that is known when the DAG is parsed, not {type(config).__name__}")
     arguments = _with_arns(config)
     found = [*findings, *_refused(task, arguments)]
     made_name = None
@@ -87,6 +86,18 @@ def _step(
         wrapper="" if xcom else kind,
         findings=tuple(found),
     )
+
+
+def _config(task: Any, given: Given) -> Mapping[str, Any]:
+    """The config of a task: that of the conversion settings, or its own.
+
+    :raises RefusedError: it is known only when the DAG runs.
+    """
+    config = task.config if (own := given("config")) is None else own
+    if not isinstance(config, Mapping):
+        shown = repr(config) if isinstance(config, str) else f"a {type(config).__name__}"
+        raise RefusedError("SMP209", f"the config is {shown}, not an object")
+    return config
 
 
 def _with_arns(value: Any) -> Any:
@@ -133,7 +144,7 @@ _PLAIN: Final = {
 @translates(*_operators(*_PLAIN))
 def plain(task: Any, given: Given) -> Translation:
     """The request of a step type."""
-    return _step(task, _PLAIN[_class(task)], task.config)
+    return _step(task, _PLAIN[_class(task)], _config(task, given))
 
 
 _FILE_KEYS: Final = {"result_name", "output_name", "file_name"}
@@ -142,7 +153,7 @@ _FILE_KEYS: Final = {"result_name", "output_name", "file_name"}
 @translates(*_operators("SageMakerProcessingOperator"))
 def processing(task: Any, given: Given) -> Translation:
     """CreateProcessingJob; the output files that go into the XCom are property files."""
-    step = _step(task, "Processing", task.config)
+    step = _step(task, "Processing", _config(task, given))
     files = getattr(task, "output_files_to_xcom", None) or []
     if not files:
         return step
@@ -168,7 +179,7 @@ def processing(task: Any, given: Given) -> Translation:
 @translates(*_operators("SageMakerTransformOperator"))
 def transform(task: Any, given: Given) -> Translation:
     """CreateTransformJob, after CreateModel where the config holds both."""
-    return _nested(task, {"Model": "model", "Transform": ""})
+    return _nested(task, _config(task, given), {"Model": "model", "Transform": ""})
 
 
 @translates(*_operators("SageMakerEndpointOperator"))
@@ -183,23 +194,24 @@ def endpoint(task: Any, given: Given) -> Translation:
         task=task.task_id,
         place="operation",
     )
-    return _nested(task, {"Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": ""}, note)
+    kinds = {"Model": "model", "EndpointConfig": "endpoint-config", "Endpoint": ""}
+    return _nested(task, _config(task, given), kinds, note)
 
 
-def _nested(task: Any, kinds: Mapping[str, str], *findings: Finding) -> Translation:
+def _nested(task: Any, config: Mapping[str, Any], kinds: Mapping[str, str], *findings: Finding) -> Translation:
     """A config that holds the requests of several steps under the names of their types, or the request of the last.
 
     :param kinds: step type -> suffix of the step, in the order in which they run; the last has no suffix.
     """
     kind = list(kinds)[-1]
-    if not isinstance(task.config, Mapping) or kind not in task.config:
-        return _step(task, kind, task.config, *findings)
-    if unknown := sorted(set(task.config) - set(kinds)):
+    if kind not in config:
+        return _step(task, kind, config, *findings)
+    if unknown := sorted(set(config) - set(kinds)):
         raise ValueError(f"a config with {kind!r} holds {', '.join(map(repr, unknown))} beside it")
     steps = {
-        suffix: _step(task, name, task.config[name], *(findings if name == kind else ()))
+        suffix: _step(task, name, config[name], *(findings if name == kind else ()))
         for name, suffix in kinds.items()
-        if task.config.get(name)
+        if config.get(name)
     }
 
     def xcom(key: str, segments: Path) -> Path | XComOf | None:

@@ -636,3 +636,21 @@ def test_an_invalid_condition_is_refused(condition: dict[str, Any], code: str) -
     conversion = decided(lambda: decision(conditions=[condition]), params={"score": 1})
     assert refused(conversion) == [(code, "check")]
     assert messages(conversion, code)
+
+
+def test_a_config_that_only_the_run_knows_is_refused_unless_the_settings_give_it() -> None:
+    def converted_with(**settings: Any) -> Conversion:
+        with make_dag() as dag:
+            step("make") >> training(config="{{ ti.xcom_pull('make') }}")
+        return convert(dag, Settings(defaults=Defaults(tasks={("work", "train"): settings})))
+
+    assert refused(converted_with()) == [("SMP209", "train")]
+    (message,) = messages(converted_with(), "SMP209")
+    assert message == "the config is \"{{ ti.xcom_pull('make') }}\", not an object"
+    assert steps_of(converted_with(config=TRAINING))["train"]["Arguments"]["RoleArn"] == ROLE
+
+
+def test_a_config_that_is_the_result_of_a_task_is_refused() -> None:
+    with make_dag() as dag:
+        training(config=step("make").output)
+    assert refused(convert(dag)) == [("SMP209", "train")]
