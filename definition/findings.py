@@ -421,6 +421,36 @@ RULES: Final[dict[str, Rule]] = {
                 "A Variable becomes a parameter of the pipeline when its name stands in the code; this use of Variables is another.",
                 "Write Variable.get with the name as text, or use a param.",
             ),
+            "SMP107": (
+                "DAG file takes too long",
+                "Loading and converting the file did not end within the time limit.",
+                "Move what takes long out of the top level of the file, or raise --timeout.",
+            ),
+            "SMP108": (
+                "DAG file ends its process",
+                "The process that loads the file ended without a result.",
+                "Remove what ends the process or takes too much memory from the top level of the file.",
+            ),
+            "SMP110": (
+                "Unknown value decides about the DAG",
+                "The file asks a value that is not known here, so what the DAG looks like depends on it.",
+                "Give the value with --values, or install the module or name its folder with --path.",
+            ),
+            "SMP111": (
+                "Value is different at every load",
+                "The value is made from the clock, a uuid or at random while the file loads; a definition would keep one of them for ever.",
+                "Use a date macro or the run id, or let the pipeline name what it makes.",
+            ),
+            "SMP112": (
+                "DAG is different at every load",
+                "The tasks or their order depend on the clock or on chance.",
+                "Let the file make the same tasks every time.",
+            ),
+            "SMP113": (
+                "Unknown value in a place without parameters",
+                "A value that is not known here, or a text made of it in a way that a pipeline cannot repeat, stands where no parameter can.",
+                "Give the value with --values, or install the module or name its folder with --path.",
+            ),
         },
     ),
     **_rules(
@@ -711,6 +741,31 @@ RULES: Final[dict[str, Rule]] = {
                 "The task gets every param as the run's conf, also those that the run was not started with.",
                 "Read the keys of conf by their names.",
             ),
+            "SMP640": (
+                "Setting of the DAG made from the clock",
+                "The setting is computed from the clock or at random while the file loads, so it is another one at every load.",
+                "Write a fixed value.",
+            ),
+            "SMP641": (
+                "Value is not known while the file loads",
+                "The file reads a Variable, an environment variable, a connection or a module that is not there; where the value is used it becomes a parameter.",
+                "Give the value with --values, or pass the parameter when the pipeline starts.",
+            ),
+            "SMP642": (
+                "DAG file did what is not allowed",
+                "While a file loads it may not use the network, start processes or write files; it went on without, so values may differ.",
+                "Move this into a task, and give values that it reads with --values.",
+            ),
+            "SMP643": (
+                "Removed operator argument dropped",
+                "The argument did something in an earlier version of Airflow and has no counterpart.",
+                "Remove the argument, or replace what it did.",
+            ),
+            "SMP644": (
+                "Default differs between versions of Airflow",
+                "The DAG relies on a default that is another one in the version it was written for.",
+                "Write the setting into the DAG.",
+            ),
         },
     ),
     **_rules(
@@ -761,6 +816,21 @@ RULES: Final[dict[str, Rule]] = {
                 "Task that could be a native step",
                 "The code makes one call of SageMaker through boto3 and waits; a step of its own would do the same without a job around it.",
                 "Replace the task with the operator.",
+            ),
+            "SMP710": (
+                "Name of an earlier Airflow",
+                "The file uses a name that moved or was renamed; it is taken from its present place.",
+                "Nothing; use the present name when you next change the file.",
+            ),
+            "SMP711": (
+                "Module or class is missing",
+                "It is not installed here, so that a stand-in takes its place; a task of a missing class is of unknown type.",
+                "Install it, or name its folder with --path.",
+            ),
+            "SMP712": (
+                "Start date made from the clock",
+                "The start date of the DAG is another one at every load, as days_ago makes it.",
+                "Write a fixed start date.",
             ),
         },
     ),

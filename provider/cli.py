@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,7 +90,38 @@ COMMANDS: Final = (
             ),
             _FORMAT,
             _STRICT,
-            _argument("--values", metavar="FILE.yaml", help="values of Airflow Variables, which become defaults"),
+            _argument(
+                "--compat",
+                action="store_true",
+                help="load DAGs of Airflow 1 and 2, with stand-ins for missing modules, Variables and connections",
+            ),
+            _argument(
+                "--values",
+                metavar="FILE.yaml",
+                help="variables, env, connections and params: what DAG files read while they load, and defaults",
+            ),
+            _argument(
+                "--path",
+                dest="folders",
+                metavar="FOLDER",
+                action="append",
+                default=[],
+                help="a folder with modules that DAG files import; may be repeated",
+            ),
+            _argument(
+                "--timeout",
+                type=float,
+                default=60.0,
+                metavar="SECONDS",
+                help="for loading and converting one file (default: 60)",
+            ),
+            _argument(
+                "--jobs",
+                type=int,
+                default=os.cpu_count() or 1,
+                metavar="N",
+                help="files at once (default: one for each core)",
+            ),
             _argument(
                 "--nested-conditions",
                 dest="nested_conditions",

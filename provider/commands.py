@@ -26,34 +26,47 @@ DONE, FOUND, USAGE = 0, 1, 2
 
 def convert(args: Namespace) -> int:
     """``convert``: one definition for each DAG; nothing is written for a DAG with errors."""
+    from sagemaker_provider.operators.names import pipeline_name
     from sagemaker_provider.translator import Settings
-    from sagemaker_provider.translator import convert as convert_dag
-    from sagemaker_provider.translator.load import load_dags
+    from sagemaker_provider.translator.inputs import Inputs
+    from sagemaker_provider.translator.worker import Request, convert_files
 
     path, folder = Path(args.path), Path(args.output or ".")
-    if problem := _unusable(path, folder):
+    if problem := _unusable(path, folder, args):
         return _usage(problem)
     try:
-        variables = _variables(Path(args.values)) if args.values else {}
+        inputs = Inputs.from_yaml(_text(Path(args.values))) if args.values else Inputs()
     except ValueError as error:
         return _usage(f"{args.values}: {error}")
-    settings = Settings(args.nested_conditions, EXPERIMENT_OF_THE_PIPELINE if args.experiment else None, variables)
-    dags, findings = load_dags(path, args.dag_id)
+    experiment = EXPERIMENT_OF_THE_PIPELINE if args.experiment else None
+    files = convert_files(
+        Request(
+            path,
+            args.dag_id,
+            folders=tuple(map(Path, args.folders)),
+            compat=args.compat,
+            inputs=inputs,
+            settings=Settings(args.nested_conditions, experiment, inputs.variables),
+            timeout=args.timeout,
+            jobs=args.jobs,
+        )
+    )
+    loading = [item for file in files for item in file.findings]
+    findings = list(loading)
     report: list[dict[str, Any]] = []
     written: dict[Path, str] = {}
-    for file, dag in dags:
-        conversion = convert_dag(dag, settings)
-        found = located(conversion.findings, file=str(file))
-        target = folder / f"{conversion.pipeline['PipelineName']}.pipeline.json"
+    for source, dag in [(file.file, dag) for file in files for dag in file.dags]:
+        found = list(dag.findings)
+        target = folder / f"{pipeline_name(dag.dag_id)}.pipeline.json"
         if target in written:
             found.append(
-                finding("SMP105", f"{written[target]!r} is written to {target} as well", dag=dag.dag_id, file=str(file))
+                finding("SMP105", f"{written[target]!r} is written to {target} as well", dag=dag.dag_id, file=source)
             )
-        failed = conversion.definition is None or _fails(found, args.strict)
-        if not failed and conversion.definition is not None:
+        failed = dag.definition is None or _fails(found, args.strict)
+        if not failed and dag.definition is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                _write(target, conversion.definition.to_json() + "\n")
+                _write(target, dag.definition + "\n")
             except OSError as error:
                 return _usage(f"{target}: cannot be written: {error.strerror}")
             written[target] = dag.dag_id
@@ -61,21 +74,17 @@ def convert(args: Namespace) -> int:
         report.append(
             {
                 "dag": dag.dag_id,
-                "file": str(file),
+                "file": source,
                 "output": None if failed else str(target),
-                "pipeline": conversion.pipeline,
+                "pipeline": dag.pipeline,
                 "findings": [item.to_json() for item in found],
             }
         )
         if args.format == "text":
-            _show(f"{dag.dag_id}", found, None if failed else conversion.definition, target)
-            if failed and conversion.definition is not None:
+            definition = None if failed or dag.definition is None else PipelineDefinition.from_json(dag.definition)
+            _show(dag.dag_id, found, definition, target)
+            if failed and dag.definition is not None:
                 print("  not written: with --strict, differences count as errors")
-    loading = [
-        item
-        for item in findings
-        if item.code.startswith("SMP10") and not any(item.to_json() in entry["findings"] for entry in report)
-    ]
     if args.format == "json":
         print(json.dumps({"dags": report, "findings": [item.to_json() for item in loading]}, indent=2, sort_keys=True))
     else:
@@ -86,30 +95,17 @@ def convert(args: Namespace) -> int:
     return FOUND if _fails(findings, args.strict) else DONE
 
 
-def _variables(file: Path) -> dict[str, str]:
-    """The Variables of a values file.
+def _text(file: Path) -> str:
+    """The text of a file.
 
-    :raises ValueError: it cannot be read, or a value is not the text of a Variable; all of them at once.
+    :raises ValueError: it cannot be read.
     """
-    import yaml
-
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict) or set(document) != {"variables"} or not isinstance(document["variables"], dict):
-        raise ValueError("a values file has one key, variables, with the names and values of Variables")
-    values = document["variables"]
-    wrong = [
-        f"the value of {name!r} is {value!r}, not a text or a number"
-        for name, value in values.items()
-        if not isinstance(value, (str, int, float)) or isinstance(value, bool)
-    ]
-    if wrong:
-        raise ValueError("; ".join(wrong))
-    return {str(name): str(value) for name, value in values.items()}
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
 
 
 def validate(args: Namespace) -> int:
@@ -148,9 +144,13 @@ def _count(findings: Iterable[Finding], severity: Severity) -> int:
     return sum(item.severity is severity for item in findings)
 
 
-def _unusable(path: Path, folder: Path) -> str | None:
+def _unusable(path: Path, folder: Path, args: Namespace) -> str | None:
     if not path.exists():
         return f"{path}: no such file or folder"
+    if missing := [name for name in args.folders if not Path(name).is_dir()]:
+        return f"--path {missing[0]}: no such folder"
+    if args.timeout <= 0 or args.jobs < 1:
+        return "--timeout and --jobs are more than 0"
     if folder.exists() and not folder.is_dir():
         return f"--output {folder}: not a folder"
     return None

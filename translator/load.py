@@ -7,27 +7,32 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.translator.loading import shown
 
 _DEPTH = "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH"
 
 
-def load_dags(path: Path, dag_id: str | None = None) -> tuple[list[tuple[Path, Any]], list[Finding]]:
-    """Import the DAGs of a file or folder, as Airflow's DAG processor does.
+def load_dags(
+    path: Path, dag_id: str | None = None, *, folders: Iterable[Path] = ()
+) -> tuple[list[tuple[Path, Any]], list[Finding]]:
+    """Import the DAGs of a file or folder into this process, as Airflow's DAG processor does.
 
     :param path: a Python file, or a folder, which is searched with its ``.airflowignore``.
     :param dag_id: only this DAG.
+    :param folders: further folders with modules that DAG files import.
     :return: (file, DAG) by file and DAG id, and findings on files that do not import.
     """
-    with _quiet(), _importable(path if path.is_dir() else path.parent):
-        bag = _dag_bag(path)
+    with _quiet(), _importable(path if path.is_dir() else path.parent, folders):
+        bag = dag_bag_class()(dag_folder=str(path.resolve()), safe_mode=path.is_dir())
     findings = [_import_error(file, text) for file, text in sorted(bag.import_errors.items())]
-    dags = [(_shown(dag.fileloc), dag) for dag in bag.dags.values() if dag_id in (None, dag.dag_id)]
+    dags = [(Path(shown(dag.fileloc)), dag) for dag in bag.dags.values() if dag_id in (None, dag.dag_id)]
     if not dags and (dag_id is not None or not findings):
         reason = (
             f"there is no DAG {dag_id!r}; there are {', '.join(sorted(bag.dags)) or 'none'}"
@@ -38,28 +43,32 @@ def load_dags(path: Path, dag_id: str | None = None) -> tuple[list[tuple[Path, A
     return sorted(dags, key=lambda item: (str(item[0]), item[1].dag_id)), findings
 
 
-def _dag_bag(path: Path) -> Any:
+@cache
+def dag_bag_class() -> Any:
+    """Airflow's ``DagBag``; one that no file can end, with ``sys.exit()`` or otherwise."""
     try:
         from airflow.dag_processing.dagbag import DagBag
 
-        options: dict[str, Any] = {}
+        return DagBag
     except ImportError:  # Airflow before 3.2
         from airflow.models import dagbag
 
-        class DagBag(dagbag.DagBag):  # type: ignore[no-redef,name-defined,misc]
-            """One that no file can end, with ``sys.exit()`` or otherwise, as later versions are."""
+    class Bag(dagbag.DagBag):  # type: ignore[name-defined,misc]
+        """As later versions of Airflow have it."""
 
-            def _load_modules_from_file(self, filepath: str, safe_mode: bool) -> Any:
-                try:
-                    return super()._load_modules_from_file(filepath, safe_mode)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException:
-                    self.import_errors[filepath] = traceback.format_exc()
-                    return []
+        def __init__(self, **options: Any) -> None:
+            super().__init__(include_examples=False, **options)
 
-        options = {"include_examples": False}
-    return DagBag(dag_folder=str(path.resolve()), safe_mode=path.is_dir(), **options)
+        def _load_modules_from_file(self, filepath: str, safe_mode: bool) -> Any:
+            try:
+                return super()._load_modules_from_file(filepath, safe_mode)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                self.import_errors[filepath] = traceback.format_exc()
+                return []
+
+    return Bag
 
 
 def _import_error(file: str, text: str) -> Finding:
@@ -75,22 +84,11 @@ def _import_error(file: str, text: str) -> Finding:
         code, reason = "SMP103", reason.partition(": ")[2] or reason
     elif "AirflowDagDuplicatedIdException" in reason:
         code, reason = "SMP105", reason.partition(": ")[2] or reason
-    return finding(code, reason, file=_relative(file), place=f"line {number}" if number else "")
-
-
-def _shown(file: str) -> Path:
-    return Path(_relative(file))
-
-
-def _relative(file: str) -> str:
-    try:
-        return os.path.relpath(file) if not os.path.relpath(file).startswith("..") else file
-    except ValueError:  # another drive
-        return file
+    return finding(code, reason, file=shown(file), place=f"line {number}" if number else "")
 
 
 @contextmanager
-def _importable(folder: Path) -> Iterator[None]:
+def _importable(folder: Path, others: Iterable[Path]) -> Iterator[None]:
     """Let DAG files import what they can in Airflow, and undo what they change of this process.
 
     That is the modules beside them and, below the DAGs folder of the configuration, those of that folder. Tracebacks are
@@ -100,7 +98,7 @@ def _importable(folder: Path) -> Iterator[None]:
 
     known, here, depth = list(sys.path), Path.cwd(), os.environ.get(_DEPTH)
     own, dags = folder.resolve(), Path(conf.get("core", "dags_folder")).resolve()
-    sys.path[:0] = [str(own), *([str(dags)] if dags in own.parents else [])]
+    sys.path[:0] = [str(own), *([str(dags)] if dags in own.parents else []), *(str(item.resolve()) for item in others)]
     os.environ[_DEPTH] = "50"
     try:
         yield

@@ -1,0 +1,421 @@
+"""DAG files in processes of their own.
+
+A server process imports Airflow once, without credentials in its environment, and forks a process for each file. That
+process may not use the network, start processes or write (:mod:`.confinement`), has a time limit, and answers with data:
+findings, definitions as text, assets. Nothing of it is ever unpickled, and what it prints goes nowhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import json
+import os
+import pickle
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sagemaker_provider.definition.findings import Finding, Severity, finding
+from sagemaker_provider.translator.convert import Settings
+from sagemaker_provider.translator.inputs import Inputs, clean_environment
+from sagemaker_provider.translator.loading import shown
+from sagemaker_provider.translator.static import outline
+
+TIMEOUT: Final = 60.0
+"""Seconds that loading and converting one file may take."""
+_LONGEST_SOURCE: Final = 2**20
+_SERVER: Final = """
+import sys
+sys.path[:] = filter(None, sys.path)  # the current folder is no place for modules
+from sagemaker_provider.translator.worker import serve
+serve()
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to convert, and how.
+
+    :param path: a DAG file, a zip file of them, or a folder, which is searched as Airflow does.
+    :param dag_id: only this DAG.
+    :param folders: further folders with modules that DAG files import.
+    :param compat: load DAGs of Airflow 1 and 2, with stand-ins for what is missing.
+    :param inputs: the values file.
+    :param settings: how to convert.
+    :param timeout: seconds for each file.
+    :param jobs: how many files at once.
+    """
+
+    path: Path
+    dag_id: str | None = None
+    folders: tuple[Path, ...] = ()
+    compat: bool = False
+    inputs: Inputs = field(default_factory=Inputs)
+    settings: Settings = field(default_factory=Settings)
+    timeout: float = TIMEOUT
+    jobs: int = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class ConvertedDag:
+    """One DAG.
+
+    :param definition: the JSON text of the definition; ``None`` when there is an error among the findings.
+    :param pipeline: members of a CreatePipeline request that come from the DAG.
+    :param assets: files that the steps need: relative path -> content.
+    """
+
+    dag_id: str
+    definition: str | None
+    pipeline: dict[str, Any]
+    findings: list[Finding]
+    assets: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class ConvertedFile:
+    """One file.
+
+    :param dag_ids: all DAGs of the file, also those that were not asked for.
+    :param findings: findings on the file itself; those on a DAG are with the DAG.
+    """
+
+    file: str
+    dags: tuple[ConvertedDag, ...] = ()
+    dag_ids: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def convert_files(request: Request) -> list[ConvertedFile]:
+    """Convert the DAGs of a file or folder, each file in a process of its own.
+
+    :return: the files by name. One that cannot be loaded, takes too long or ends its process has a finding that says so.
+    :raises RuntimeError: Airflow cannot be loaded at all.
+    """
+    answers = {answer["file"]: _converted(answer, request) for answer in _answers(request)}
+    files = [answers[name] for name in sorted(answers, key=shown)]
+    known = sorted({dag_id for item in files for dag_id in item.dag_ids})
+    if not any(item.dags for item in files) and (request.dag_id or not any(item.findings for item in files)):
+        reason = (
+            f"there is no DAG {request.dag_id!r}; there are {', '.join(known) or 'none'}"
+            if request.dag_id
+            else "there is no DAG"
+        )
+        files.append(ConvertedFile(str(request.path), findings=(finding("SMP102", reason, file=str(request.path)),)))
+    return files
+
+
+def _answers(request: Request) -> Iterator[dict[str, Any]]:
+    """What the server says about each file, as it comes."""
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory(prefix="sagemaker-convert-") as temporary:
+        environment = {
+            **clean_environment(request.inputs),
+            "TMPDIR": temporary,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
+        with subprocess.Popen(  # noqa: S603 - this Python, with a program of ours
+            [sys.executable, "-c", _SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+        ) as server:
+            assert server.stdin is not None and server.stdout is not None
+            try:
+                with suppress(BrokenPipeError):
+                    pickle.dump(request, server.stdin)
+                    server.stdin.flush()
+                for line in server.stdout:
+                    yield json.loads(line)
+            finally:
+                with suppress(BrokenPipeError):
+                    server.stdin.close()  # the server ends what still runs
+                server.wait()
+        if server.returncode:
+            errors.seek(0)
+            text = errors.read().decode(errors="replace").strip()
+            raise RuntimeError(f"the process that loads DAG files ended with {server.returncode}: {text[-2000:]}")
+
+
+def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
+    """A file from what its process wrote, which may be anything."""
+    file = shown(answer["file"])
+    if answer["code"]:
+        return _failed(answer, file)
+    try:
+        result = json.loads(answer["text"])
+        dags = tuple(
+            ConvertedDag(
+                item["dag_id"],
+                item["definition"],
+                dict(item["pipeline"]),
+                list(map(_finding, item["findings"])),
+                {name: base64.b64decode(content) for name, content in item["assets"].items()},
+            )
+            for item in result["dags"]
+        )
+        found = tuple(map(_finding, result["findings"]))
+        return ConvertedFile(file, dags, tuple(result["dag_ids"]), found)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _failed({**answer, "code": "SMP108", "reason": "the process of the file gave no result"}, file)
+
+
+def _failed(answer: dict[str, Any], file: str) -> ConvertedFile:
+    reason = f"{answer['reason']}; {held}" if (held := _held(Path(answer["file"]))) else answer["reason"]
+    return ConvertedFile(file, findings=(finding(answer["code"], reason, file=file),))
+
+
+def _held(file: Path) -> str:
+    """What a file that does not load seems to hold."""
+    try:
+        source = file.read_text(encoding="utf-8") if file.stat().st_size < _LONGEST_SOURCE else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+    found = outline(source)
+    return f"the file holds {found}" if found and found.tasks else ""
+
+
+def _finding(item: dict[str, Any]) -> Finding:
+    return Finding(**{**item, "severity": Severity(item["severity"])})
+
+
+# The server
+
+
+@dataclass
+class _Process:
+    """A file that is being converted."""
+
+    file: str
+    pid: int
+    deadline: float
+    temporary: Path
+    written: bytearray = field(default_factory=bytearray)
+
+
+def serve() -> None:
+    """Read a request from standard input, and write a line about each file to standard output."""
+    request: Request = pickle.load(sys.stdin.buffer)  # noqa: S301 - from convert_files
+    with os.fdopen(os.dup(1), "w") as answers, open(os.devnull, "r+b") as nothing:
+        os.dup2(nothing.fileno(), 1)
+        _preload()
+        _convert_all(request, _files(request.path), answers)
+
+
+def _preload() -> None:
+    """Import what every file needs, so that the processes have it already."""
+    from airflow.providers.common.compat.sdk import task
+
+    from sagemaker_provider.definition.shapes import request_shape
+    from sagemaker_provider.definition.step_types import STEP_TYPES
+    from sagemaker_provider.translator import clocks, compat, confinement, load, registry, settle  # noqa: F401
+
+    registry._load()
+    load.dag_bag_class()
+    import airflow.providers.amazon.aws.operators.sagemaker
+    import airflow.providers.amazon.aws.sensors.sagemaker  # noqa: F401
+
+    task.python  # noqa: B018 - reads the list of providers
+    for row in STEP_TYPES.values():
+        if row.shape:
+            request_shape(*row.shape)
+    gc.collect()
+    gc.freeze()
+
+
+def _files(path: Path) -> list[str]:
+    """The DAG files of a path, with the ``.airflowignore`` of a folder respected."""
+    if not path.is_dir():
+        return [str(path)]
+    from airflow.utils.file import find_dag_file_paths
+
+    return sorted(map(str, find_dag_file_paths(str(path.resolve()), safe_mode=True)))
+
+
+def _convert_all(request: Request, files: Iterable[str], answers: IO[str]) -> None:
+    """Convert files, some at a time; end those that take too long, and all of them when the client goes away."""
+    pending = list(files)[::-1]
+    selector = selectors.DefaultSelector()
+    selector.register(sys.stdin, selectors.EVENT_READ, None)
+    running: dict[int, _Process] = {}
+    try:
+        while pending or running:
+            while pending and len(running) < max(1, request.jobs):
+                descriptor, process = _start(request, pending.pop())
+                running[descriptor] = process
+                selector.register(descriptor, selectors.EVENT_READ, process)
+            nearest = min(process.deadline for process in running.values())
+            for key, _ in selector.select(max(0, nearest - time.monotonic())):
+                if key.data is None:
+                    return
+                content = os.read(key.fd, 1 << 20)
+                key.data.written += content
+                if not content:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+                    _answer(running.pop(key.fd), answers)
+            for descriptor, process in list(running.items()):
+                if process.deadline < time.monotonic():
+                    selector.unregister(descriptor)
+                    os.close(descriptor)
+                    del running[descriptor]
+                    _end(process)
+                    reason = f"loading and converting takes longer than {request.timeout:g} s"
+                    _write(answers, process.file, "SMP107", reason)
+    finally:
+        for process in running.values():
+            _end(process)
+
+
+def _start(request: Request, file: str) -> tuple[int, _Process]:
+    reading, writing = os.pipe()
+    temporary = Path(tempfile.mkdtemp())
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return reading, _Process(file, pid, time.monotonic() + request.timeout, temporary)
+    try:
+        os.setsid()
+        _to_nowhere(keep=writing)
+        content = json.dumps(_result(request, Path(file), temporary)).encode()
+        with os.fdopen(writing, "wb") as target:
+            target.write(content)
+        os._exit(0)
+    except BaseException:  # what cannot be told as a result, such as no memory left
+        os._exit(1)
+
+
+def _to_nowhere(keep: int) -> None:
+    """Close what the server uses, and let standard input and output lead nowhere."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(nothing, standard)
+    os.closerange(3, keep)
+    os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 1 << 16 else 1 << 16)
+
+
+def _answer(process: _Process, answers: IO[str]) -> None:
+    """Tell how a process ended: with a result, or otherwise."""
+    _, status = os.waitpid(process.pid, 0)
+    shutil.rmtree(process.temporary, ignore_errors=True)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 0 and process.written:
+        _write(answers, process.file, text=process.written.decode(errors="replace"))
+    elif code < 0:
+        _write(answers, process.file, "SMP108", f"the process ended by {signal.Signals(-code).name}")
+    else:
+        _write(answers, process.file, "SMP108", f"the process ended with exit code {code}")
+
+
+def _end(process: _Process) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:  # it has not begun yet
+        os.kill(process.pid, signal.SIGKILL)
+    os.waitpid(process.pid, 0)
+    shutil.rmtree(process.temporary, ignore_errors=True)
+
+
+def _write(answers: IO[str], file: str, code: str = "", reason: str = "", text: str = "") -> None:
+    answers.write(json.dumps({"file": file, "code": code, "reason": reason, "text": text}) + "\n")
+    answers.flush()
+
+
+# The process of a file
+
+
+def _result(request: Request, file: Path, temporary: Path) -> dict[str, Any]:
+    """Load and convert a file, as data."""
+    from sagemaker_provider.translator.confinement import confine
+    from sagemaker_provider.translator.loading import Loading
+
+    sys.dont_write_bytecode = True
+    tempfile.tempdir = str(temporary)
+    os.environ["TMPDIR"] = str(temporary)
+    folder = request.path if request.path.is_dir() else file.parent
+    loading = Loading((folder, *request.folders, *_dags_folder(folder)))
+    confine(temporary, lambda what: loading.note("SMP642", f"the file {what}"))
+    return _loaded(request, file, loading)
+
+
+def _dags_folder(folder: Path) -> tuple[Path, ...]:
+    from airflow.providers.common.compat.sdk import conf
+
+    dags = Path(conf.get("core", "dags_folder")).resolve()
+    return (dags,) if dags in folder.resolve().parents else ()
+
+
+def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
+    from sagemaker_provider.translator import clocks, compat
+    from sagemaker_provider.translator.convert import convert
+    from sagemaker_provider.translator.load import load_dags
+    from sagemaker_provider.translator.settle import explained, leak, settle
+
+    stubs = compat.install(loading, request.inputs) if request.compat else None
+    worlds = clocks.install(loading)
+    loaded, found = load_dags(file, folders=request.folders)
+    first = worlds.leave()
+    others = {dag.dag_id: dag for _, dag in (load_dags(file, folders=request.folders)[0] if loaded else [])}
+    second = worlds.leave()
+    secrets = request.inputs.secrets
+    dags: list[dict[str, Any]] = []
+    spans: dict[Any, int] = {}
+    for source, dag in loaded:
+        if request.dag_id not in (None, dag.dag_id):
+            continue
+        settled, unstable = settle(dag, others.get(dag.dag_id), stubs, request.inputs.params, spans)
+        conversion = convert(dag, request.settings)
+        results = [*settled, *conversion.findings]
+        definition = None if conversion.definition is None else conversion.definition.to_json()
+        assets = dict(getattr(conversion, "assets", {}))
+        if definition is not None and (unstable or first != second):
+            again = convert(others[dag.dag_id], request.settings)
+            same = again.definition is not None and again.definition.to_json() == definition
+            if not same or dict(getattr(again, "assets", {})) != assets:
+                results.append(finding("SMP111", "something in the definition is different at every load"))
+        written = "".join([definition or "", *(content.decode("latin-1") for content in assets.values())])
+        if problem := leak(written + json.dumps(conversion.pipeline, default=str), secrets):
+            results.append(problem)
+        results = _clean(explained(results), stubs, secrets)
+        results = [replace(item, dag=dag.dag_id, file=item.file or shown(str(source))) for item in results]
+        failed = any(item.severity is Severity.ERROR for item in results)
+        dags.append(
+            {
+                "dag_id": dag.dag_id,
+                "definition": None if failed else definition,
+                "pipeline": conversion.pipeline if not leak(json.dumps(conversion.pipeline), secrets) else {},
+                "findings": [item.to_json() for item in results],
+                "assets": {name: base64.b64encode(content).decode() for name, content in assets.items() if not failed},
+            }
+        )
+    held = _held(file)
+    found = [item for item in found if item.code != "SMP102"]
+    found = [
+        replace(item, message=f"{item.message}; {held}") if item.code == "SMP101" and held else item for item in found
+    ]
+    return {
+        "dags": dags,
+        "dag_ids": [dag.dag_id for _, dag in loaded],
+        "findings": [item.to_json() for item in _clean([*found, *loading.findings], stubs, secrets)],
+    }
+
+
+def _clean(findings: Iterable[Finding], stubs: Any, secrets: Iterable[str]) -> list[Finding]:
+    """Findings with names in place of tokens, and without secrets."""
+    cleaned = []
+    for item in findings:
+        text = stubs.readable(item.message) if stubs else item.message
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        cleaned.append(replace(item, message=text))
+    return cleaned
