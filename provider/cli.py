@@ -101,6 +101,11 @@ COMMANDS: Final = (
                 help="variables, env, connections and params: what DAG files read while they load, and defaults",
             ),
             _argument(
+                "--defaults",
+                metavar="FILE.yaml",
+                help="conversion settings: images, roles and places, per DAG and task",
+            ),
+            _argument(
                 "--path",
                 dest="folders",
                 metavar="FOLDER",

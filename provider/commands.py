@@ -28,6 +28,7 @@ def convert(args: Namespace) -> int:
     """``convert``: one definition for each DAG; nothing is written for a DAG with errors."""
     from sagemaker_provider.operators.names import pipeline_name
     from sagemaker_provider.translator import Settings
+    from sagemaker_provider.translator.defaults import Defaults
     from sagemaker_provider.translator.inputs import Inputs
     from sagemaker_provider.translator.worker import Request, convert_files
 
@@ -35,9 +36,10 @@ def convert(args: Namespace) -> int:
     if problem := _unusable(path, folder, args):
         return _usage(problem)
     try:
-        inputs = Inputs.from_yaml(_text(Path(args.values))) if args.values else Inputs()
+        inputs = _from_yaml(Inputs, args.values)
+        defaults = _from_yaml(Defaults, args.defaults)
     except ValueError as error:
-        return _usage(f"{args.values}: {error}")
+        return _usage(str(error))
     experiment = EXPERIMENT_OF_THE_PIPELINE if args.experiment else None
     files = convert_files(
         Request(
@@ -46,7 +48,7 @@ def convert(args: Namespace) -> int:
             folders=tuple(map(Path, args.folders)),
             compat=args.compat,
             inputs=inputs,
-            settings=Settings(args.nested_conditions, experiment, inputs.variables),
+            settings=Settings(args.nested_conditions, experiment, inputs.variables, defaults),
             timeout=args.timeout,
             jobs=args.jobs,
         )
@@ -64,11 +66,13 @@ def convert(args: Namespace) -> int:
             )
         failed = dag.definition is None or _fails(found, args.strict)
         if not failed and dag.definition is not None:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                _write(target, dag.definition + "\n")
-            except OSError as error:
-                return _usage(f"{target}: cannot be written: {error.strerror}")
+            assets = {folder / f"{pipeline_name(dag.dag_id)}.assets" / name: item for name, item in dag.assets.items()}
+            for place, content in [*assets.items(), (target, f"{dag.definition}\n".encode())]:
+                try:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    _write(place, content)
+                except OSError as error:
+                    return _usage(f"{place}: cannot be written: {error.strerror}")
             written[target] = dag.dag_id
         findings += found
         report.append(
@@ -95,17 +99,21 @@ def convert(args: Namespace) -> int:
     return FOUND if _fails(findings, args.strict) else DONE
 
 
-def _text(file: Path) -> str:
-    """The text of a file.
+def _from_yaml(kind: Any, name: str | None) -> Any:
+    """An object of a class that reads what a YAML file holds; without a file an empty one.
 
-    :raises ValueError: it cannot be read.
+    :raises ValueError: the file cannot be read, or is not of its form; the message begins with its name.
     """
+    import yaml
+
     try:
-        return file.read_text(encoding="utf-8")
+        return kind.from_object(yaml.safe_load(Path(name).read_text(encoding="utf-8"))) if name else kind()
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8 text") from None
+        raise ValueError(f"{name}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def validate(args: Namespace) -> int:
@@ -167,12 +175,12 @@ def _show(title: str, findings: list[Finding], definition: PipelineDefinition | 
     show(title, findings, definition, target)
 
 
-def _write(target: Path, text: str) -> None:
+def _write(target: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)

@@ -96,7 +96,7 @@ RENAMED: Final[Mapping[str, str]] = {
 }
 """Class of an earlier Airflow -> its name now; the rest keep theirs."""
 
-ANSWERED: Final = re.compile(r"(boto3|botocore|aiobotocore|airflow\.(.+\.)?hooks)(\.|$)")
+ANSWERED: Final = re.compile(r"(boto3|botocore|aiobotocore|sagemaker|airflow\.(.+\.)?hooks)(\.|$)")
 """Modules that talk to AWS and other services: what the user's code gets of them while it loads is a stand-in."""
 _KEPT: Final = ("BaseHook",)
 
@@ -335,7 +335,7 @@ def _shim_decorators(stubs: Stubs) -> None:
     original = collection.__getattr__
 
     def decorator(name: str) -> Callable[..., Any]:
-        base = original(task, "python")
+        base = task.python
 
         def decorate(function: Any = None, **options: Any) -> Any:
             if function is None:

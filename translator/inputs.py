@@ -30,17 +30,11 @@ class Inputs:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_yaml(cls, text: str) -> Inputs:
-        """Read a values file.
+    def from_object(cls, document: Any) -> Inputs:
+        """The content of a values file, from what its YAML holds.
 
-        :raises ValueError: it is not YAML, or a value is of the wrong kind; all of them at once, secrets not shown.
+        :raises ValueError: it is of another form; the message names every problem, and shows no secrets.
         """
-        import yaml
-
-        try:
-            document = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ValueError(f"is not YAML: {' '.join(str(error).split())}") from None
         if not isinstance(document, dict) or not set(document) <= set(_KEYS):
             raise ValueError(f"a values file has the keys {', '.join(_KEYS)}, each with names and values")
         problems: list[str] = []

@@ -194,7 +194,9 @@ def _declare(dag: Any, name: str, unknown: Unknown, params: Mapping[str, Any]) -
 
 def _of_the_dag(dag: Any, other: Any) -> Iterator[Finding]:
     """Settings of the DAG itself, where there can be no parameter."""
-    here, there = ({**each.default_args, **{name: getattr(each, name, None) for name in _SETTINGS}} for each in (dag, other))
+    here, there = (
+        {**each.default_args, **{name: getattr(each, name, None) for name in _SETTINGS}} for each in (dag, other)
+    )
     for name, value in here.items():
         if isinstance(value, (str, list, set)) and DAMAGED.search(str(value)):
             yield finding("SMP113", "the setting is made of something unknown", place=name)

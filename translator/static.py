@@ -34,7 +34,7 @@ class Outline:
     def __str__(self) -> str:
         kinds = Counter(name.rpartition(".")[2] for name in self.tasks.values())
         counted = ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))
-        return f"{len(self.tasks)} tasks ({counted})" if self.tasks else "no tasks that can be read"
+        return f"{len(self.tasks)} task{'s' * (len(self.tasks) != 1)} ({counted})" if self.tasks else "no task"
 
 
 def outline(source: str) -> Outline | None:

@@ -7,6 +7,7 @@ something, or has to be a number or a list, there is a finding.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ from typing import Any, Final
 
 from sagemaker_provider.translator.loading import Loading
 
-_WORDS: Final = ("A-b_c.d/e", "Zz-y_x.w/v:u t")
-"""The text of a token in each world: what changes letters, or looks for separators, damages it."""
 OPEN, CLOSE = "\ue000", "\ue001"
-TOKEN: Final = re.compile(f"{OPEN}(?:{'|'.join(map(re.escape, _WORDS))})#([0-9]+){CLOSE}")
-DAMAGED: Final = re.compile(rf"[{OPEN}{CLOSE}]|\\ue00[01]|{'|'.join(map(re.escape, _WORDS))}", re.IGNORECASE)
-"""What is left of a token that something changed."""
+_LONGEST_NAME: Final = 60
+_SEPARATORS: Final = "-_./:,;|=+@& ?*~"
+_WORDS: Final = tuple("".join(OPEN + word + mark for mark in _SEPARATORS) for word in ("Aa", "Zzyyx"))
+"""The text of a token in each world: what changes letters, cuts, or looks for separators, damages it and can be seen."""
+TOKEN: Final = re.compile(f"(?:{'|'.join(map(re.escape, _WORDS))})#([0-9]+){CLOSE}")
+DAMAGED: Final = re.compile(rf"[{OPEN}{CLOSE}]|\\ue00[01]")
+"""What is left of a token that something changed, also where it was escaped."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ class Stubs:
 
     def token(self, unknown: Unknown) -> str:
         """The text that stands for it in this world."""
-        return f"{OPEN}{_WORDS[self.loading.world]}#{self.number(unknown)}{CLOSE}"
+        return f"{_WORDS[self.loading.world]}#{self.number(unknown)}{CLOSE}"
 
     def readable(self, text: str) -> str:
         """A text with the names of what its tokens stand for."""
+        text = text.replace(ascii(OPEN)[1:-1], OPEN).replace(ascii(CLOSE)[1:-1], CLOSE)
         return TOKEN.sub(lambda match: f"<{self.known[int(match[1])].label}>", text)
 
     def value(self, label: str) -> Stub:
@@ -149,7 +153,12 @@ class _StandIn:
 
 
 class Text(_StandIn, str):
-    """A stand-in for a text, such as the value of a Variable: operations on texts work on its token."""
+    """A stand-in for a text, such as the value of a Variable. It can be put into other texts; the rest is unknown."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if hasattr(str, name) and not name.startswith("_"):
+            return self._below(f".{name}")
+        return super().__getattribute__(name)
 
     def __str__(self) -> str:
         return str.__str__(self)
@@ -161,6 +170,8 @@ class Stub(_StandIn):
     def __init__(self, stubs: Stubs, label: str) -> None:
         self._stubs, self._label = stubs, stubs.readable(label)
         name = re.sub(r"[^A-Za-z0-9]+", "_", self._label).strip("_")
+        if len(name) > _LONGEST_NAME:
+            name = f"{name[: _LONGEST_NAME - 9]}_{hashlib.sha256(self._label.encode()).hexdigest()[:8]}"
         self._unknown = Unknown(self._label, "value", name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

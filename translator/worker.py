@@ -160,7 +160,7 @@ def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
                 item["definition"],
                 dict(item["pipeline"]),
                 list(map(_finding, item["findings"])),
-                {name: base64.b64decode(content) for name, content in item["assets"].items()},
+                {_inside(name): base64.b64decode(content) for name, content in item["assets"].items()},
             )
             for item in result["dags"]
         )
@@ -168,6 +168,16 @@ def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
         return ConvertedFile(file, dags, tuple(result["dag_ids"]), found)
     except (ValueError, TypeError, KeyError, AttributeError):
         return _failed({**answer, "code": "SMP108", "reason": "the process of the file gave no result"}, file)
+
+
+def _inside(name: str) -> str:
+    """The path of an asset.
+
+    :raises ValueError: it leads out of the folder of the assets.
+    """
+    if os.path.isabs(name) or ".." in Path(name).parts:
+        raise ValueError(f"{name!r} is not a path below the assets")
+    return name
 
 
 def _failed(answer: dict[str, Any], file: str) -> ConvertedFile:
@@ -225,7 +235,7 @@ def _preload() -> None:
     import airflow.providers.amazon.aws.operators.sagemaker
     import airflow.providers.amazon.aws.sensors.sagemaker  # noqa: F401
 
-    task.python  # noqa: B018 - reads the list of providers
+    hasattr(task, "docker")  # reads the list of providers
     for row in STEP_TYPES.values():
         if row.shape:
             request_shape(*row.shape)
@@ -388,7 +398,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
             results.append(problem)
         results = _clean(explained(results), stubs, secrets)
         results = [replace(item, dag=dag.dag_id, file=item.file or shown(str(source))) for item in results]
-        failed = any(item.severity is Severity.ERROR for item in results)
+        failed = any(item.severity is Severity.ERROR for item in (*results, *loading.findings))
         dags.append(
             {
                 "dag_id": dag.dag_id,
