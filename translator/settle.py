@@ -105,7 +105,8 @@ class _Pairs:
                 for index, (one, two) in enumerate(zip(here, there))
             ]
             return type(here)(items) if any(one is not two for one, two in zip(items, here)) else here
-        if isinstance(here, (int, float, datetime, timedelta, frozenset, set)) and here != there:
+        scalar = isinstance(here, (int, float, datetime, timedelta, frozenset, set))
+        if scalar and here != there and repr(here) != repr(there):  # not a number is not itself
             return self._differs(here, there, place)
         return here
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sagemaker_provider.definition.findings import Finding, Severity, finding
+from sagemaker_provider.definition.findings import Finding, Severity, errors, finding
 from sagemaker_provider.translator.convert import Settings
 from sagemaker_provider.translator.inputs import Inputs, clean_environment
 from sagemaker_provider.translator.loading import shown
@@ -388,7 +388,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         results = [*settled, *conversion.findings]
         definition = None if conversion.definition is None else conversion.definition.to_json()
         assets = dict(getattr(conversion, "assets", {}))
-        if definition is not None and (unstable or first != second):
+        if definition is not None and not errors(results) and (unstable or first != second):
             again = convert(others[dag.dag_id], request.settings)
             same = again.definition is not None and again.definition.to_json() == definition
             if not same or dict(getattr(again, "assets", {})) != assets:
@@ -398,7 +398,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
             results.append(problem)
         results = _clean(explained(results), stubs, secrets)
         results = [replace(item, dag=dag.dag_id, file=item.file or shown(str(source))) for item in results]
-        failed = any(item.severity is Severity.ERROR for item in (*results, *loading.findings))
+        failed = bool(errors([*results, *loading.findings]))
         dags.append(
             {
                 "dag_id": dag.dag_id,
