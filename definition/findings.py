@@ -451,6 +451,16 @@ RULES: Final[dict[str, Rule]] = {
                 "A value that is not known here, or a text made of it in a way that a pipeline cannot repeat, stands where no parameter can.",
                 "Give the value with --values, or install the module or name its folder with --path.",
             ),
+            "SMP310": (
+                "Template reads a connection",
+                "A connection holds secrets, and a pipeline has no connections.",
+                "Let the job read what it needs from AWS Secrets Manager or its role, or write what is no secret as a param.",
+            ),
+            "SMP311": (
+                "Variable in JSON form without value",
+                "A pipeline has scalars only, so the value must be known when converting to find the part that is read.",
+                "Give the Variable with --values, or use a param.",
+            ),
         },
     ),
     **_rules(
@@ -766,6 +776,26 @@ RULES: Final[dict[str, Rule]] = {
                 "The DAG relies on a default that is another one in the version it was written for.",
                 "Write the setting into the DAG.",
             ),
+            "SMP645": (
+                "Braces of a template are missing",
+                "The text looks like a template whose doubled braces an f-string made single; Jinja does not see it.",
+                "Write {{{{ ... }}}} in f-strings.",
+            ),
+            "SMP646": (
+                "XCom without task_ids",
+                "Without task_ids Airflow 2 takes the XCom of any task, and Airflow 3 that of the task itself; the only task before this one that has it is read.",
+                "Give the task in task_ids.",
+            ),
+            "SMP647": (
+                "Task id without its group",
+                "Airflow finds no XCom under this id; the task of a group that is called so is read.",
+                "Write the full id in task_ids.",
+            ),
+            "SMP648": (
+                "S3 prefix ends in a slash",
+                "The task reads all that begins with the text; read from the step that writes there, it reads the folder only.",
+                "Nothing, unless the task should also read other folders whose names begin so.",
+            ),
         },
     ),
     **_rules(
@@ -831,6 +861,16 @@ RULES: Final[dict[str, Rule]] = {
                 "Start date made from the clock",
                 "The start date of the DAG is another one at every load, as days_ago makes it.",
                 "Write a fixed start date.",
+            ),
+            "SMP713": (
+                "Date macro of Airflow 2",
+                "Airflow 3 does not have the macro; the parameter has the value that Airflow 2 gives.",
+                "Nothing, or write it by logical_date.",
+            ),
+            "SMP714": (
+                "S3 location that another task writes to",
+                "The task reads from where another one writes to, and keeps the text, because which step made the data is not certain.",
+                "Refer to the step's properties where this is meant; let the tasks depend on each other.",
             ),
         },
     ),

@@ -35,9 +35,10 @@ from sagemaker_provider.translator.registry import (
     node_id,
     translator_for,
 )
-from sagemaker_provider.translator.schedule import schedules
+from sagemaker_provider.translator.schedule import date_inputs, schedules
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
 from sagemaker_provider.translator.templates import UntranslatableError, canonical
+from sagemaker_provider.translator.text_flow import outputs, succeeded_before
 from sagemaker_provider.translator.triggers import trigger
 from sagemaker_provider.translator.values import Surroundings, Values, conditions
 
@@ -68,6 +69,7 @@ class Conversion:
         ``PipelineDescription``, ``Tags``, ``ParallelismConfiguration``.
     :param assets: files that steps need, by their paths below the setting ``code_location``.
     :param schedules: requests to EventBridge Scheduler, see :func:`~sagemaker_provider.translator.schedule.schedules`.
+    :param date_parameters: parameters that are dates: name -> template, as :func:`.dates.render_dates` takes them.
     """
 
     definition: PipelineDefinition | None
@@ -75,6 +77,7 @@ class Conversion:
     pipeline: dict[str, Any]
     assets: dict[str, bytes] = field(default_factory=dict)
     schedules: list[dict[str, Any]] = field(default_factory=list)
+    date_parameters: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Any]:
         """The definition and the findings."""
@@ -148,7 +151,19 @@ class _Compiler:
         self.findings += self.named_by_task(definition.validate())
         if errors(self.findings):
             return self._failed(request)
-        return Conversion(definition, self._by_task(), request, dict(sorted(self.assets.items())), requests)
+        requests = self._with_dates(requests)
+        assets = dict(sorted(self.assets.items()))
+        return Conversion(definition, self._by_task(), request, assets, requests, self.parameters.forms)
+
+    def _with_dates(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Requests of the schedule that give the parameters which are dates, as far as a schedule can."""
+        values, found = date_inputs(self.parameters.forms, self.dag)
+        self.findings += found if requests else []
+        given = [{"Name": name, "Value": value} for name, value in sorted(values.items())]
+        if not given:
+            return requests
+        parameters = {"SageMakerPipelineParameters": {"PipelineParameterList": given}}
+        return [{**item, "Target": {**item["Target"], **parameters}} for item in requests]
 
     def _failed(self, request: dict[str, Any]) -> Conversion:
         return Conversion(None, self._by_task(), request)
@@ -245,6 +260,7 @@ class _Compiler:
         """Let sensors vanish that wait for what an upstream task makes; the others are errors."""
         self.made: dict[str, tuple[str, ...]] = {}
         self.waited_for: dict[str, str] = {}
+        self.outputs = outputs(self.steps)
         for name, step in self.steps.items():
             if step.made_name:
                 made = canonical(step.made_name)
@@ -434,6 +450,9 @@ class _Compiler:
             own_params(self.dag, task),
             task.task_id,
             self._given(task.task_id),
+            self.graph,
+            {} if absolute else self.outputs,
+            lambda: succeeded_before(self.graph, self.rules, copy.task),
         )
 
     # Pass: the graph of copies

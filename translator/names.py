@@ -16,9 +16,12 @@ _WORDS = dict(zip(SIDES, ("if", "else")))
 def clean(task_id: str) -> str:
     """A task id as a step name; a long one is cut and ends in a hash of itself."""
     name = re.sub(r"[^A-Za-z0-9\-_]", "-", task_id)
-    if len(name) > limits.STEP_NAME_LENGTH:
-        return f"{name[:55]}-{hashlib.sha256(task_id.encode()).hexdigest()[:8]}"
-    return name
+    return hashed(name, task_id) if len(name) > limits.STEP_NAME_LENGTH else name
+
+
+def hashed(name: str, text: str) -> str:
+    """A name, cut where it is long, that ends in a hash of a text."""
+    return f"{name[:55]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def another_name(name: str, word: str, taken: Container[str]) -> str:

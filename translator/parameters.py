@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,9 +14,12 @@ from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.expressions import Get, parameter
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import Parameter
+from sagemaker_provider.definition.paths import Segment
 from sagemaker_provider.definition.validation import is_literal
+from sagemaker_provider.translator import dates
 from sagemaker_provider.translator.defaults import SETTINGS
-from sagemaker_provider.translator.templates import DATES, UntranslatableError
+from sagemaker_provider.translator.names import clean, hashed
+from sagemaker_provider.translator.templates import UntranslatableError
 
 _SCHEMA_TYPES = {"string": "String", "integer": "Integer", "number": "Float", "boolean": "Boolean"}
 
@@ -56,6 +60,8 @@ class Parameters:
 
     :param params: the params of the DAG.
     :param variables: values of Airflow Variables, which become defaults.
+
+    :attr:`forms` has the parameters that are dates: name -> its template, as :func:`.dates.render_dates` takes them.
     """
 
     def __init__(self, params: Any, variables: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -63,6 +69,7 @@ class Parameters:
         self.variables = variables
         self.known: dict[str, Parameter] = {}
         self.unfit: dict[str, str] = {}
+        self.forms: dict[str, str] = {}
         for name in params:
             self._declare(name, params.get_param(name) if hasattr(params, "get_param") else params[name])
 
@@ -192,13 +199,7 @@ class Parameters:
         key = f"{{{{ var.value.{name} }}}}"  # no param is called so
         value = self.variables.get(name, default)
         if key not in self.known:
-            clean = self._name(name)
-            if any(item.name == clean for item in self.known.values()):
-                raise UntranslatableError(f"the Variable {name!r} and the param {clean!r} would be one parameter")
-            self._add(key, Parameter(clean, "String", value, description=f"Airflow Variable {name}"))
-            self.findings.append(
-                finding("SMP634", f"{key} becomes the parameter {clean!r}", place=f"Parameters.{clean}")
-            )
+            self._variable(key, self._name(name), "String", value, f"Airflow Variable {name}")
         item = self.known[key]
         if item.default_value != value and None not in (item.default_value, value):
             raise UntranslatableError(
@@ -240,18 +241,54 @@ class Parameters:
         self.known.setdefault(key, item)
         return parameter(item.name)
 
-    def date(self, name: str) -> Get:
-        """The expression for a date macro."""
-        key = f"{{{{ {name} }}}}"  # no param is called so
+    def json_variable(self, name: str, path: tuple[Segment, ...]) -> Get:
+        """The expression for one scalar of a Variable in JSON form, ``var.json.name.path``.
+
+        :raises UntranslatableError: its value is not known, has no such scalar, or has the name of a secret.
+        """
+        shown = ".".join(map(str, ("var.json", name, *path)))
+        if any(looks_secret(str(item)) for item in (name, *path)):
+            raise UntranslatableError(f"{shown!r} has the name of a secret", "SMP306")
+        if name not in self.variables:
+            raise UntranslatableError(f"the value of the Variable {name!r} is not known", "SMP311")
+        try:
+            value: Any = json.loads(self.variables[name])
+            for item in path:
+                value = value[item if isinstance(value, list) else str(item)]
+        except (ValueError, LookupError, TypeError):
+            raise UntranslatableError(f"the value given for the Variable {name!r} has no {shown!r}", "SMP311") from None
+        kind = next((kind for kind in ("Boolean", "Integer", "Float", "String") if is_literal(value, kind)), None)
+        if kind is None:
+            raise UntranslatableError(f"{shown!r} is no text, number or boolean", "SMP305")
+        key = f"{{{{ {shown} }}}}"  # no param is called so
         if key not in self.known:
+            self._variable(
+                key, clean("_".join(map(str, (name, *path)))), kind, value, f"{shown} of Airflow's Variables"
+            )
+        return parameter(self.known[key].name)
+
+    def _variable(self, key: str, name: str, kind: str, value: Any, description: str) -> None:
+        if any(item.name == name for item in self.known.values()):
+            raise UntranslatableError(f"{key} and the param {name!r} would be one parameter")
+        self._add(key, Parameter(name, kind, value, description=description))
+        self.findings.append(finding("SMP634", f"{key} becomes the parameter {name!r}", place=f"Parameters.{name}"))
+
+    def date(self, form: str) -> Get:
+        """The expression for a form of a date, see :mod:`.dates`."""
+        key = f"{{{{ {form} }}}}"  # no param is called so
+        if key not in self.known:
+            name = dates.parameter_name(form)
             if any(item.name == name for item in self.known.values()):
-                raise UntranslatableError(f"{key} and the param {name!r} would be one parameter")
-            self.known[key] = Parameter(name, "String", description=DATES[name])
+                if form in dates.MACROS:
+                    raise UntranslatableError(f"{key} and the param {name!r} would be one parameter")
+                name = hashed(name, form)
+            self.known[key] = Parameter(name, "String", description=dates.description(form))
+            self.forms[name] = key
             self.findings.append(
                 finding(
                     "SMP604",
-                    f"{key} becomes the parameter {name!r}: {DATES[name]}",
+                    f"{key} becomes the parameter {name!r}: {dates.description(form)}",
                     place=f"Parameters.{name}",
                 )
             )
-        return parameter(name)
+        return parameter(self.known[key].name)

@@ -13,6 +13,7 @@ from jinja2 import StrictUndefined
 from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.operators.names import pipeline_name
+from sagemaker_provider.translator import jinja
 from sagemaker_provider.translator.events import STEP_EVENT, execution_ended, shown
 from sagemaker_provider.translator.registry import TaskStep
 from sagemaker_provider.translator.schedule import shown_schedule
@@ -179,7 +180,7 @@ def dag_findings(dag: Any) -> list[Finding]:
         if getattr(dag, name, None):
             pattern = shown(execution_ended(dag.dag_id, status))
             found.append(finding("SMP679", f"the nearest is a rule with the pattern {pattern}", place=name))
-    if changed := {"string", "trim", "default", "d"} & set(getattr(dag, "user_defined_filters", None) or ()):
+    if changed := jinja.FILTERS & set(getattr(dag, "user_defined_filters", None) or ()):
         found.append(finding("SMP202", f"it changes {', '.join(sorted(changed))}", place="user_defined_filters"))
     if dag.template_undefined is not StrictUndefined:
         found.append(finding("SMP633", "it changes what an unknown name becomes", place="template_undefined"))

@@ -6,9 +6,8 @@ The template's syntax tree is read, never its text. What the language cannot exp
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import jinja2
@@ -17,20 +16,11 @@ from jinja2 import nodes
 from sagemaker_provider.definition.expressions import EXPRESSIONS, Join, execution_variable
 from sagemaker_provider.definition.paths import Key, Segment
 from sagemaker_provider.operators.rendering import lone_expression
+from sagemaker_provider.translator import dates, jinja
 
-DATES: Final = {
-    "ds": "YYYY-MM-DD of the logical date",
-    "ds_nodash": "YYYYMMDD of the logical date",
-    "ts": "ISO 8601 time of the logical date",
-    "ts_nodash": "YYYYMMDDTHHMMSS of the logical date",
-    "ts_nodash_with_tz": "YYYYMMDDTHHMMSS and offset of the logical date",
-    "logical_date": "logical date, such as 2026-01-31 00:00:00+00:00",
-    "data_interval_start": "start of the data interval, such as 2026-01-31 00:00:00+00:00",
-    "data_interval_end": "end of the data interval, such as 2026-01-31 00:00:00+00:00",
-}
-"""Date macros that become a String parameter of the same name -> what whoever starts the run passes."""
-
-_TASK_INSTANCE: Final = ("ti", "task_instance")
+IDS: Final = ("dag.dag_id", "task.task_id")
+"""What is known when the DAG is converted."""
+PULL_ARGUMENTS: Final = ("task_ids", "dag_id", "key", "include_prior_dates", "map_indexes", "default", "run_id")
 
 
 class UntranslatableError(ValueError):
@@ -50,20 +40,36 @@ class Lookups:
 
     :param param: from the name of a param, and a default or ``None``, to an expression.
     :param declared: from the name of a param that the DAG declares with a value to an expression; ``None`` for others.
-    :param date: from the name of a date macro to an expression.
+    :param date: from a form of a date (see :mod:`.dates`) to an expression.
     :param variable: from the name of an Airflow Variable, and a default or ``None``, to an expression.
-    :param xcom: from a task id, the key of an XCom and a path in it to an expression.
+    :param json_variable: from the name of an Airflow Variable and a path in its JSON value to an expression.
+    :param xcom: from a task id or ``None``, a key and a path in this XCom to an expression.
     :param note: takes (code, message) of a finding.
-    :param names: values of ``dag.dag_id``, ``task.task_id`` and the like.
+    :param names: values of ``dag.dag_id`` and ``task.task_id``.
     """
 
     param: Callable[[str, Any], Any]
     declared: Callable[[str], Any]
     date: Callable[[str], Any]
     variable: Callable[[str, Any], Any]
-    xcom: Callable[[str, str, tuple[Segment, ...]], Any]
+    json_variable: Callable[[str, tuple[Segment, ...]], Any]
+    xcom: Callable[[str | None, str, tuple[Segment, ...]], Any]
     note: Callable[[str, str], None]
-    names: dict[str, str]
+    names: Mapping[str, str]
+
+
+_BRACES: Final = re.compile(
+    r"(?<!\{)\{\s*(?:"
+    rf"(?:{'|'.join(sorted((*dates.NAMES, 'execution_date', 'run_id')))})(?:[.\[(|][^{{}}]*|\s+[|+-][^{{}}]*)?"
+    r"|(?:params|ti|task_instance|dag_run|dag|var|macros|conn)[.\[][^{}]*"
+    r")\s*\}(?!\})"
+)
+"""What is left of a template in an f-string whose braces were not doubled once more."""
+
+
+def single_braces(text: str) -> list[str]:
+    """The parts of a text that look like templates with single braces, which Jinja does not see."""
+    return [match[0] for match in _BRACES.finditer(text)] if "{" in text else []
 
 
 def is_template(text: str) -> bool:
@@ -71,14 +77,9 @@ def is_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment()  # noqa: S701  (templates are read, never rendered)
-
-
-@lru_cache(maxsize=4096)
-def _parse(text: str) -> nodes.Template:
-    return _environment().parse(text)
+def canonical(text: str) -> str:
+    """A template in one of the ways to write it, with doubled slashes as one, so that equal ones are equal texts."""
+    return re.sub(r"(?<![:/])/{2,}", "/", jinja.canonical(text))
 
 
 def translate(text: str, lookups: Lookups) -> Any:
@@ -88,34 +89,29 @@ def translate(text: str, lookups: Lookups) -> Any:
     """
     if not is_template(text) and "\n" not in text and "\r" not in text:
         return text
+    tree = tree_of(text)
+    known: dict[str, nodes.Node] = {name: nodes.Const(lookups.names[name]) for name in IDS}
+    parts = list(_Reader(text, lookups).parts(tree.body, known))
+    if old := [name for name in sorted(dates.AIRFLOW_2) if name in text]:
+        for name in sorted(jinja.read_names(text).intersection(old)):
+            lookups.note("SMP713", f"{text!r} reads {name}")
+    return parts[0] if lone_expression(text) and len(parts) == 1 else _text(joined(map(written, parts)))
+
+
+def tree_of(text: str) -> nodes.Template:
+    """The tree of a template.
+
+    :raises UntranslatableError: it is no valid template.
+    """
     try:
-        tree = _parse(text)
+        return jinja.parse(text)
     except jinja2.TemplateSyntaxError as error:
         raise UntranslatableError(f"{text!r} is no valid template: {error.message}") from None
-    parts: list[Any] = []
-    for node in tree.body:
-        if not isinstance(node, nodes.Output):
-            raise UntranslatableError(f"{text!r}: {type(node).__name__.lower()} blocks have no counterpart")
-        parts += [
-            part.data if isinstance(part, nodes.TemplateData) else _expression(part, lookups, text)
-            for part in node.nodes
-        ]
-    return parts[0] if lone_expression(text) and len(parts) == 1 else _text(joined(map(written, parts)))
 
 
 def _text(value: Any) -> Any:
     """A value as text: an expression that is not text already is written by a Join."""
     return Join("", (value,)) if isinstance(value, EXPRESSIONS) and not isinstance(value, Join) else value
-
-
-def canonical(text: str) -> str:
-    """A template in one of the ways to write it, so that equal ones are equal texts."""
-
-    def inner(match: re.Match[str]) -> str:
-        return "{{ " + re.sub(r"\[\s*(['\"])(\w+)\1\s*\]", r".\2", match[1].strip()) + " }}"
-
-    text = re.sub(r"\{\{[-+]?(.*?)[-+]?\}\}", inner, text, flags=re.DOTALL)
-    return re.sub(r"(?<![:/])/{2,}", "/", text)
 
 
 def written(value: Any) -> Any:
@@ -138,99 +134,185 @@ def joined(parts: Iterable[Any], on: str = "") -> Any:
     return merged[0] if len(merged) == 1 else Join(on, tuple(merged))
 
 
-def _expression(node: nodes.Node, lookups: Lookups, text: str) -> Any:
-    if isinstance(node, nodes.Const):
-        return node.value
-    if isinstance(node, (nodes.Add, nodes.Concat)):
-        operands = [node.left, node.right] if isinstance(node, nodes.Add) else node.nodes
-        values = [_expression(item, lookups, text) for item in operands]
-        if isinstance(node, nodes.Add) and not (
-            any(isinstance(value, str) for value in values)
-            and all(isinstance(value, (str, *EXPRESSIONS)) for value in values)
-        ):
-            raise UntranslatableError(f"{text!r}: arithmetic has no counterpart")
-        return _text(joined(map(written, values)))
-    if isinstance(node, nodes.Filter) and node.name in ("string", "trim") and node.node is not None and not node.args:
-        value = _expression(node.node, lookups, text)
-        return value.strip() if node.name == "trim" and isinstance(value, str) else _as_text(value, node, text)
-    if isinstance(node, nodes.Filter) and node.name in ("default", "d") and node.node is not None:
-        before = _path(node.node)
-        if before and before[0] == "params" and len(before) == 2 and (value := lookups.declared(str(before[1]))):
-            return value  # it always has a value
-    path = _path(node)
-    if path is None:
-        raise UntranslatableError(f"{text!r}: {_named(node)} has no counterpart")
-    return _look_up(path, lookups, text)
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one template."""
+
+    text: str
+    lookups: Lookups
+
+    def refused(self, reason: str, code: str = "SMP301") -> UntranslatableError:
+        return UntranslatableError(f"{self.text!r}: {reason}", code)
+
+    def parts(self, body: Iterable[nodes.Node], known: dict[str, nodes.Node]) -> Iterator[Any]:
+        """The values that a template writes, one after the other.
+
+        :param known: names whose value is known, and their value; ``{% set %}`` adds to it.
+        """
+        for node in body:
+            if isinstance(node, nodes.Output):
+                for part in node.nodes:
+                    constant = isinstance(part, nodes.TemplateData)
+                    yield part.data if constant else self.value(jinja.replaced(part, known))  # type: ignore[attr-defined]
+            elif isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name):
+                known[node.target.name] = jinja.replaced(node.node, known)
+            elif isinstance(node, nodes.If):
+                yield from self.parts(self.chosen(node, known), known)
+            else:
+                raise self.refused(f"{type(node).__name__.lower()} blocks have no counterpart")
+
+    def chosen(self, node: nodes.If, known: Mapping[str, nodes.Node]) -> Sequence[nodes.Node]:
+        """The part of an ``{% if %}`` that is written, which must not depend on the run."""
+        for case in (node, *node.elif_):
+            test = jinja.replaced(case.test, known)
+            if not jinja.closed(test):
+                raise self.refused("if blocks have no counterpart")
+            if self.computed(test):
+                return case.body
+        return node.else_
+
+    def computed(self, node: nodes.Node) -> Any:
+        """The value of a constant expression."""
+        try:
+            return dates.constant(jinja.source(node))
+        except ValueError as error:
+            raise self.refused(str(error)) from None
+
+    def value(self, node: nodes.Node) -> Any:
+        """An expression of a template as a constant or an expression of the language."""
+        if isinstance(node, nodes.Const):
+            return node.value
+        if jinja.closed(node):
+            found = self.computed(node)
+            if isinstance(found, (str, int, float)):
+                return found
+            raise self.refused(f"a {type(found).__name__} has no counterpart")
+        dated = jinja.closed(node, dates.NAMES)
+        is_text = dated and isinstance(self.example(node), str)
+        if (is_text or not dated) and (
+            pieces := self.added(node) if isinstance(node, nodes.Add) else jinja.pieces(node)
+        ) is not None:
+            return _text(joined(map(written, map(self.value, pieces))))
+        if dated:
+            return self.lookups.date(jinja.source(node))
+        if isinstance(node, nodes.CondExpr) and jinja.closed(node.test):
+            chosen = node.expr1 if self.computed(node.test) else node.expr2
+            if chosen is not None:
+                return self.value(chosen)
+        if isinstance(node, nodes.Filter) and node.node is not None:
+            return self.filtered(node, node.node)
+        path = call_path(node)
+        if path is None:
+            raise self.refused(f"{_named(node)} has no counterpart")
+        return self.look_up(path)
+
+    def example(self, node: nodes.Node) -> Any:
+        """What an expression of dates gives for one run, to know its type, and that it has a value."""
+        try:
+            return dates.example(jinja.source(node))
+        except ValueError as error:
+            raise self.refused(str(error)) from None
+
+    def added(self, node: nodes.Add) -> Sequence[nodes.Node] | None:
+        """The operands of a sum of texts; whether params are texts is known from what they are added to."""
+        operands = jinja.operands(node)
+        if not any(self.is_text(item) for item in operands):
+            return None
+        if any(isinstance(item, nodes.Const) and not isinstance(item.value, str) for item in operands):
+            return None
+        return operands
+
+    def is_text(self, node: nodes.Node) -> bool:
+        if isinstance(node, nodes.Const):
+            return isinstance(node.value, str)
+        if jinja.closed(node):
+            return isinstance(self.computed(node), str)
+        return jinja.closed(node, dates.NAMES) and isinstance(self.example(node), str)
+
+    def filtered(self, node: nodes.Filter, inner: nodes.Node) -> Any:
+        """A value that is known in a run only, after a filter that does not change it."""
+        if node.name == "string" and not node.args:
+            value = self.value(inner)
+            return Join("", (value,)) if isinstance(value, EXPRESSIONS) else str(value)
+        if node.name in ("default", "d"):
+            before = call_path(inner)
+            if (
+                before
+                and before[0] == "params"
+                and len(before) == 2
+                and (value := self.lookups.declared(str(before[1])))
+            ):
+                return value  # it always has a value
+        raise self.refused(f"the filter {node.name} has no counterpart")
+
+    def look_up(self, path: list[Any]) -> Any:
+        """What a chain of names, indexes and calls reads."""
+        lookups = self.lookups
+        match path:
+            case ["params", str() as name]:
+                return lookups.param(name, None)
+            case ["dag_run", "conf", str() as name] | ["dag_run", "conf", ("get", [str() as name], {})]:
+                value = lookups.param(name, None)
+                lookups.note("SMP630", f"{self.text!r} reads {name!r} of the run's conf")
+                return value
+            case ["dag_run", "conf", ("get", [str() as name, default], {})]:
+                return lookups.param(name, default)
+            case ["params", ("get", [str() as name, *default], {})] if len(default) < 2:
+                return lookups.declared(name) or lookups.param(name, *(default or [None]))
+            case ["run_id"]:
+                lookups.note("SMP705", f"{self.text!r} reads the run id")
+                return execution_variable("PipelineExecutionId")
+            case ["var", "value", str() as name]:
+                return lookups.variable(name, None)
+            case ["var", "value", ("get", [str() as name, *default], {})] if len(default) < 2:
+                return lookups.variable(name, *(default or [None]))
+            case ["var", "json", str() as name, *below] if all(isinstance(item, (str, int)) for item in below):
+                return lookups.json_variable(name, tuple(below))
+            case ["conn", *_]:
+                raise self.refused("connections hold secrets, and a pipeline has none", "SMP310")
+            case ["ti", ("xcom_pull", arguments, options), *below]:
+                return self.xcom(arguments, options, below)
+            case [str() as name]:
+                raise self.refused(f"{name!r} is known to Airflow only, if at all, and has no counterpart")
+            case [str() as name, *_]:
+                raise self.refused(f"what is read of {name!r} has no counterpart")
+        raise self.refused("it has no counterpart")
+
+    def xcom(self, arguments: list[Any], options: dict[str, Any], below: list[Any]) -> Any:
+        """What a pull of one XCom reads."""
+        task_id, key, below = self.pulled({**dict(zip(PULL_ARGUMENTS, arguments)), **options}, below)
+        if any(isinstance(item, tuple) for item in below):
+            raise self.refused("methods of a result have no counterpart")
+        return self.lookups.xcom(task_id, key, tuple(below))
+
+    def pulled(self, given: dict[str, Any], below: list[Any]) -> tuple[str | None, str, list[Any]]:
+        """The task, if one is named, the key, and the path below, of a pull."""
+        task_id, key = given.pop("task_ids", None), given.pop("key", "return_value")
+        if given.get("dag_id") == self.lookups.names["dag.dag_id"]:
+            del given["dag_id"]
+        if more := sorted(name for name, value in given.items() if value is not None and value is not False):
+            raise self.refused(f"{', '.join(more)}: only the XCom of a task of this DAG in this run can be read")
+        if isinstance(task_id, (list, tuple)):
+            if len(task_id) != 1 or below[:1] != [0]:
+                raise self.refused("a list of task_ids gives a list; name one task")
+            (task_id,), below = task_id, below[1:]
+        if not isinstance(task_id, (str, type(None))) or not isinstance(key, str):
+            raise self.refused("name one task of this DAG in task_ids, and one key")
+        return task_id, key, below
 
 
-def _as_text(value: Any, node: nodes.Filter, text: str) -> Any:
-    if node.name == "trim":
-        raise UntranslatableError(f"{text!r}: the filter trim has no counterpart")
-    return Join("", (value,)) if isinstance(value, EXPRESSIONS) else str(value)
-
-
-def _look_up(path: list[Any], lookups: Lookups, text: str) -> Any:
-    match path:
-        case ["params", str() as name]:
-            return lookups.param(name, None)
-        case ["dag_run", "conf", str() as name] | ["dag_run", "conf", ("get", [str() as name], {})]:
-            value = lookups.param(name, None)
-            lookups.note("SMP630", f"{text!r} reads {name!r} of the run's conf")
-            return value
-        case ["dag_run", "conf", ("get", [str() as name, default], {})]:
-            return lookups.param(name, default)
-        case ["params", ("get", [str() as name, *default], {})] if len(default) < 2:
-            return lookups.declared(name) or lookups.param(name, *(default or [None]))
-        case ["run_id"] | ["dag_run", "run_id"] | ["ti" | "task_instance", "run_id"]:
-            lookups.note("SMP705", f"{text!r} reads the run id")
-            return execution_variable("PipelineExecutionId")
-        case ["dag", "dag_id"] | ["dag_run", "dag_id"] | ["ti" | "task_instance" | "task", "dag_id"]:
-            return lookups.names["dag_id"]
-        case ["task", "task_id"] | ["ti" | "task_instance", "task_id"]:
-            return lookups.names["task_id"]
-        case [str() as name] if name in DATES:
-            return lookups.date(name)
-        case ["var", "value", str() as name]:
-            return lookups.variable(name, None)
-        case ["var", "value", ("get", [str() as name, *default], {})] if len(default) < 2:
-            return lookups.variable(name, *(default or [None]))
-        case ["ti" | "task_instance", ("xcom_pull", arguments, options), *below]:
-            return _xcom(arguments, options, below, lookups, text)
-        case [str() as name, *_]:
-            what = (
-                f"what is read of {name!r}" if len(path) > 1 else f"{name!r} is known to Airflow only, if at all, and"
-            )
-            raise UntranslatableError(f"{text!r}: {what} has no counterpart")
-    raise UntranslatableError(f"{text!r} has no counterpart")
-
-
-def _xcom(arguments: list[Any], options: dict[str, Any], below: list[Any], lookups: Lookups, text: str) -> Any:
-    names = ("task_ids", "dag_id", "key")
-    given = {**dict(zip(names, arguments)), **options}
-    task_id, key = given.pop("task_ids", None), given.pop("key", "return_value")
-    if isinstance(task_id, list) and len(task_id) == 1:
-        raise UntranslatableError(f"{text!r}: a list of task_ids gives a list; name one task")
-    if given.get("dag_id") == lookups.names["dag_id"]:
-        del given["dag_id"]
-    if not isinstance(task_id, str) or any(value is not None for value in given.values()):
-        raise UntranslatableError(f"{text!r}: name one task of this DAG in task_ids")
-    if any(isinstance(item, tuple) for item in below):
-        raise UntranslatableError(f"{text!r}: methods of a result have no counterpart")
-    return lookups.xcom(task_id, key, tuple(below))
-
-
-def _path(node: nodes.Node) -> list[Any] | None:
+def call_path(node: nodes.Node) -> list[Any] | None:
     """A chain of names, indexes and calls: ``a.b['c'](d)`` is ``["a", ("b"...)]``; ``None`` for anything else."""
     if isinstance(node, nodes.Name):
         return [node.name]
     if isinstance(node, nodes.Getattr):
-        before = _path(node.node)
+        before = call_path(node.node)
         return before and [*before, node.attr]
     if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-        before = _path(node.node)
+        before = call_path(node.node)
         return before and [*before, Key(node.arg.value) if isinstance(node.arg.value, str) else node.arg.value]
     if isinstance(node, nodes.Call) and not node.dyn_args and not node.dyn_kwargs:
-        before = _path(node.node)
+        before = call_path(node.node)
         try:
             arguments = [item.as_const() for item in node.args]
             options = {item.key: item.value.as_const() for item in node.kwargs}
@@ -241,8 +323,6 @@ def _path(node: nodes.Node) -> list[Any] | None:
 
 
 def _named(node: nodes.Node) -> str:
-    if isinstance(node, nodes.Filter):
-        return f"the filter {node.name}"
     if isinstance(node, nodes.CondExpr):
         return "if-else"
     words: dict[type[nodes.Node], str] = {nodes.Getitem: "a part of a value", nodes.Call: "a call"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from sagemaker_provider.definition.step_types import STEP_TYPES, StepType
 from sagemaker_provider.operators import references
 from sagemaker_provider.operators.records import CleanupSource
 from sagemaker_provider.operators.rendering import lone_expression
-from sagemaker_provider.translator import templates
+from sagemaker_provider.translator import templates, text_flow
 from sagemaker_provider.translator.parameters import Parameters, looks_secret
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
@@ -57,6 +57,9 @@ class Surroundings:
     :param own_params: params that the task sets itself.
     :param task_id: the task.
     :param given: from the name of a setting to its value for the task, or ``None``.
+    :param tasks: all task ids.
+    :param outputs: S3 locations that tasks write to, see :func:`.text_flow.outputs`.
+    :param succeeded: gives the tasks that cannot have failed when this one runs.
     """
 
     dag_id: str
@@ -67,6 +70,9 @@ class Surroundings:
     own_params: frozenset[str] = frozenset()
     task_id: str = ""
     given: Given = lambda name: None
+    tasks: Container[str] = ()
+    outputs: Mapping[str, tuple[text_flow.Output, ...]] = field(default_factory=dict)
+    succeeded: Callable[[], Container[str]] = tuple
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,10 @@ class Values:
             declared=self._declared,
             date=around.parameters.date,
             variable=around.parameters.variable,
-            xcom=self._xcom,
+            json_variable=around.parameters.json_variable,
+            xcom=self._pull,
             note=self._note,
-            names={"dag_id": around.dag_id, "task_id": around.task_id or task_id},
+            names={"dag.dag_id": around.dag_id, "task.task_id": around.task_id or task_id},
         )
         self._place = ""
 
@@ -193,6 +200,10 @@ class Values:
         return get
 
     def _text(self, value: str, place: str) -> Any:
+        for word in templates.single_braces(value):
+            self._note("SMP645", f"{word!r} in {value!r} is text, in Airflow too")
+        if self.around.outputs and text_flow.is_input(place) and (found := self._output(value)) is not None:
+            return found
         text, member = templates.canonical(value), place.rpartition(".")[2]
         makers = self._others(self.around.made.get(text, ()))
         if fitting := [task for task in makers if self._name_member(task) == member]:
@@ -204,8 +215,9 @@ class Values:
         if makers:
             self._note("SMP602", f"{value!r} is also what the task {makers[0]!r} makes; here it stays as it is")
             return templates.translate(value, self.lookups)
-        for name, tasks in sorted(self.around.made.items(), key=lambda item: -len(item[0])):
-            makers = self._others(tasks) if name in text else []
+        named = [(name, tasks) for name, tasks in self.around.made.items() if name in text]
+        for name, tasks in sorted(named, key=lambda item: -len(item[0])):
+            makers = self._others(tasks)
             if folders := [task for task in makers if self._in_folder(task, name, text)]:
                 return self._file_of(self._only_upstream(folders, value), name, text)
             if makers and _composed(name):
@@ -215,6 +227,44 @@ class Values:
                     "SMP602", f"{value!r} has the name that the task {makers[0]!r} gives; here it stays as it is"
                 )
         return templates.translate(value, self.lookups)
+
+    def _output(self, value: str) -> Any:
+        """The property for an S3 location that another task writes to; ``None`` where there is none, or it is not sure.
+
+        The property has the same text as the value, so that nothing is lost where it is left; but for a step taken from the
+        cache the property says where the data is, and the text does not.
+        """
+        made, rest = text_flow.read(value, self.around.outputs)
+        others = [item for item in made if item.task != self.task_id]
+        if not others or (self._names_job(value) and any(item.whole for item in others)):
+            return None
+        (item, *more), succeeded = others, self.around.succeeded()
+        reason = None
+        if more or len(others) < len(made):
+            reason = f"the tasks {' and '.join(repr(item.task) for item in made)} all write there"
+        elif item.whole and rest.strip("/"):
+            reason = f"the training {item.task!r} writes into a folder there that is called after its job"
+        else:
+            try:
+                self.around.step_name(item.task)
+            except templates.UntranslatableError as error:
+                reason = str(error)
+            if reason is None and item.task not in succeeded:
+                reason = f"this task also runs when {item.task!r} failed"
+        if reason is not None:
+            self._note("SMP714", f"{value!r} stays text: {reason}")
+            return None
+        self._note("SMP706", f"{value!r} is where the task {item.task!r} writes to; it is read from the step")
+        if item.slash and not rest:
+            self._note("SMP648", f"{value!r} has no slash at its end, the location of {item.task!r} has one")
+        rest = rest[1:] if item.slash else rest
+        below = templates.translate(rest, self.lookups)
+        return templates.joined((self._property(item.task, item.path), below))
+
+    def _names_job(self, value: str) -> bool:
+        """Whether a text holds the name of a job, whose folder :meth:`_in_folder` knows."""
+        text = templates.canonical(value)
+        return any(name in text and self._others(tasks) for name, tasks in self.around.made.items())
 
     def _others(self, tasks: tuple[str, ...]) -> list[str]:
         return [task for task in tasks if task != self.task_id]
@@ -257,23 +307,61 @@ class Values:
         folder = output.get("S3OutputPath") if isinstance(output, Mapping) else None
         return isinstance(folder, str) and f"{value}/".startswith(f"{templates.canonical(folder).rstrip('/')}/{name}/")
 
-    def _file_of(self, maker: str, name: str, value: str) -> Get:
-        """A file in the folder of a job: the model of a training is one of its properties."""
-        if self.around.steps[maker].type != "Training" or not value.endswith(f"/{name}/output/model.tar.gz"):
+    def _file_of(self, maker: str, name: str, value: str) -> Any:
+        """What a training puts into the folder of its job; its model is one of its properties."""
+        step = self.around.steps[maker]
+        folder = step.arguments["OutputDataConfig"]["S3OutputPath"]
+        below = value.removeprefix(f"{templates.canonical(folder).rstrip('/')}/{name}/output")
+        if step.type != "Training" or below == value or below[:1] not in ("", "/"):
             raise self._changing(value, maker)
-        self._note("SMP706", f"{value!r} is the model of the task {maker!r}; it is read from the step")
-        return self._property(maker, ("ModelArtifacts", "S3ModelArtifacts"))
+        if below == "/model.tar.gz":
+            self._note("SMP706", f"{value!r} is the model of the task {maker!r}; it is read from the step")
+            return self._property(maker, ("ModelArtifacts", "S3ModelArtifacts"))
+        self._note("SMP706", f"{value!r} is in the folder of the job of the task {maker!r}; it is read from the step")
+        parts = [
+            self._property(maker, ("OutputDataConfig", "S3OutputPath")),
+            "" if folder.endswith("/") else "/",
+            self._property(maker, ("TrainingJobName",)),
+            templates.translate(f"/output{below}", self.lookups),
+        ]
+        return templates.joined(parts)
 
     def _changing(self, value: str, maker: str) -> templates.UntranslatableError:
         return templates.UntranslatableError(
             f"{value!r} holds the name that the task {maker!r} gives; a pipeline gives another", "SMP309"
         )
 
+    def _pull(self, task_id: str | None, key: str, segments: tuple[Segment, ...]) -> Any:
+        """The XCom that a template pulls, also where it leaves the task, or the group of the task, to be found."""
+        if task_id is None:
+            task_id = self._pusher(key, segments)
+        elif task_id not in self.around.steps:
+            found = [name for name in self.around.steps if name.endswith(f".{task_id}")]
+            if len(found) == 1 and task_id not in self.around.tasks:
+                self._note("SMP647", f"there is no task {task_id!r}; {found[0]!r} is read")
+                (task_id,) = found
+        return self._xcom(task_id, key, segments)
+
+    def _pusher(self, key: str, segments: tuple[Segment, ...]) -> str:
+        """The one task before this one that has an XCom of a key."""
+        found = []
+        for name, step in self.around.steps.items():
+            try:
+                self.around.step_name(name)
+            except templates.UntranslatableError:
+                continue
+            if step.xcom(key, segments):
+                found.append(name)
+        if len(found) != 1:
+            which = f"{len(found)} of them have" if found else "none of them has"
+            raise templates.UntranslatableError(
+                f"no task_ids are given, so the XCom {key!r} may be of any task before; {which} it", "SMP304"
+            )
+        self._note("SMP646", f"the XCom {key!r} is read of {found[0]!r}")
+        return found[0]
+
     def _xcom(self, task_id: str, key: str, segments: tuple[Segment, ...]) -> Any:
-        step = self.around.steps.get(task_id)
-        if step is None:
-            self.around.step_name(task_id)  # says why when the task does not exist
-            raise templates.UntranslatableError(f"the task {task_id!r} becomes no step", "SMP304")
+        step = self._step(task_id)
         path = step.xcom(key, segments)
         if isinstance(path, XComFile):
             file = self._property(task_id, ("PropertyFiles", path.property_file))
@@ -293,15 +381,23 @@ class Values:
             )
         return self._property(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
 
+    def _step(self, task_id: str) -> TaskStep:
+        """The step of a task.
+
+        :raises UntranslatableError: there is no such task, or it becomes no step.
+        """
+        if task_id not in self.around.steps:
+            if task_id not in self.around.tasks:
+                self.around.step_name(task_id)  # says that the task does not exist
+            raise templates.UntranslatableError(f"the task {task_id!r} becomes no step", "SMP304")
+        return self.around.steps[task_id]
+
     def source(self, task_id: str) -> XComSource:
         """How a job gets the XCom of an upstream task.
 
         :raises UntranslatableError: the task is no step, has not run, or its step has no XCom that can be had.
         """
-        step = self.around.steps.get(task_id)
-        name = self.around.step_name(task_id)
-        if step is None:
-            raise templates.UntranslatableError(f"the task {task_id!r} becomes no step", "SMP304")
+        step, name = self._step(task_id), self.around.step_name(task_id)
         self.reads.add(task_id)
         whole = step.xcom(RETURN_VALUE, ())
         if isinstance(whole, XComFile):

@@ -46,7 +46,7 @@ TEXTS = (
 )
 BAD_TEXTS = ("{{ params.text | upper }}", "{{ var.json.x }}", "{{ params.none }}", "{% if x %}a{% endif %}", "{{")
 PARAMS = {"text": "t", "count": 3, "flag": True, "list": [1], **{f"t{index}": 1 for index in range(12)}}
-REFUSALS = {"SMP104", "SMP205", "SMP301", "SMP302", "SMP303", "SMP401", "SMP402", "SMP403"}
+REFUSALS = {"SMP104", "SMP205", "SMP301", "SMP302", "SMP303", "SMP311", "SMP401", "SMP402", "SMP403"}
 
 
 def random_dag(seed: int) -> DAG:

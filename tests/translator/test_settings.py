@@ -293,5 +293,5 @@ def test_findings_say_the_dag_and_come_errors_first() -> None:
     with make_dag(dag_id="nightly", on_failure_callback=nothing) as dag:
         step("work", config={"v": "{{ conn.x }}"})
     findings = convert(dag).findings
-    assert [item.code for item in findings] == ["SMP301", "SMP679"]
+    assert [item.code for item in findings] == ["SMP310", "SMP679"]
     assert {item.dag for item in findings} == {"nightly"}

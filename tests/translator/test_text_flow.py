@@ -1,0 +1,295 @@
+"""Data flow that is only text: readers of S3 locations that other tasks write to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from airflow.providers.amazon.aws.operators import sagemaker as operators
+from dag_makers import IMAGE, ROLE, choice, codes, empty, make_dag, messages, step, steps_of
+
+from sagemaker_provider.translator import Conversion, convert, text_flow
+
+S3 = "s3://amzn-s3-demo-bucket"
+CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}
+OUT = {"Get": "Steps.prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri"}
+
+
+def join(*values: Any) -> dict[str, Any]:
+    return {"Std:Join": {"On": "", "Values": list(values)}}
+
+
+def processing(task_id: str, reads: str = "", writes: str = "", *, mode: str = "EndOfJob", **options: Any) -> Any:
+    name = options.pop("name", task_id)
+    inputs = [
+        {"InputName": "in", "S3Input": {"S3Uri": reads, "LocalPath": "/opt/ml/processing/i", "S3DataType": "S3Prefix"}}
+    ]
+    output = {"S3Uri": writes, "LocalPath": "/opt/ml/processing/o", "S3UploadMode": mode}
+    config = {
+        "ProcessingJobName": name,
+        "AppSpecification": {"ImageUri": IMAGE},
+        "ProcessingResources": {"ClusterConfig": CLUSTER},
+        "RoleArn": ROLE,
+        **({"ProcessingInputs": inputs} if reads else {}),
+        **({"ProcessingOutputConfig": {"Outputs": [{"OutputName": "data", "S3Output": output}]}} if writes else {}),
+    }
+    return operators.SageMakerProcessingOperator(task_id=task_id, config=config, **options)
+
+
+def training(task_id: str, reads: str = "", writes: str = f"{S3}/models", name: str = "churn-{{ ts_nodash }}") -> Any:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": reads, "S3DataDistributionType": "FullyReplicated"}}
+    config = {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        "ResourceConfig": CLUSTER,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        "OutputDataConfig": {"S3OutputPath": writes},
+        "RoleArn": ROLE,
+        **({"InputDataConfig": [{"ChannelName": "train", "DataSource": source}]} if reads else {}),
+    }
+    return operators.SageMakerTrainingOperator(task_id=task_id, config=config)
+
+
+def transform(task_id: str, reads: str = f"{S3}/in", writes: str = f"{S3}/out") -> Any:
+    config = {
+        "TransformJobName": task_id,
+        "ModelName": "some-model",
+        "TransformInput": {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": reads}}},
+        "TransformOutput": {"S3OutputPath": writes},
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    }
+    return operators.SageMakerTransformOperator(task_id=task_id, config=config)
+
+
+def model(task_id: str, reads: str) -> Any:
+    container = {"Image": IMAGE, "ModelDataUrl": reads}
+    config = {"ModelName": "m", "PrimaryContainer": container, "ExecutionRoleArn": ROLE}
+    return operators.SageMakerModelOperator(task_id=task_id, config=config)
+
+
+def found_input(conversion: Conversion, name: str) -> Any:
+    """What a step reads."""
+    arguments = steps_of(conversion)[name]["Arguments"]
+    if "ProcessingInputs" in arguments:
+        return arguments["ProcessingInputs"][0]["S3Input"]["S3Uri"]
+    if "PrimaryContainer" in arguments:
+        return arguments["PrimaryContainer"]["ModelDataUrl"]
+    source = arguments["TransformInput"] if "TransformInput" in arguments else arguments["InputDataConfig"][0]
+    return source["DataSource"]["S3DataSource"]["S3Uri"]
+
+
+@pytest.mark.parametrize("reader", [processing, training, transform, model])
+def test_what_a_processing_writes_is_read_from_its_step(reader: Any) -> None:
+    with make_dag() as dag:
+        processing("prepare", writes=f"{S3}/data") >> reader("reader", f"{S3}/data")
+    conversion = convert(dag)
+    assert found_input(conversion, "reader") == OUT
+    assert "SMP706" in codes(conversion, task="reader")
+    assert "DependsOn" not in steps_of(conversion)["reader"]
+
+
+@pytest.mark.parametrize(
+    ("writes", "reads", "expected"),
+    [
+        (f"{S3}/data", f"{S3}/data/train/part.csv", join(OUT, "/train/part.csv")),
+        (f"{S3}/data", f"{S3}/data/", join(OUT, "/")),
+        (f"{S3}/data/", f"{S3}/data/", OUT),
+        (f"{S3}/data/", f"{S3}/data/train", join(OUT, "train")),
+        (f"{S3}/{{{{ ds }}}}/data", f"{S3}/{{{{ds}}}}/data", OUT),
+        (f"{S3}/{{{{ params['p'] }}}}/data", f"{{{{ '{S3}/' ~ params.p ~ '/data' }}}}", OUT),
+        (f"{S3}/{{{{ execution_date | ds }}}}", f"{S3}/{{{{ logical_date|ds }}}}/x", join(OUT, "/x")),
+        (f"{S3}/d", f"{S3}/d/{{{{ params.p }}}}/x", join(OUT, "/", {"Get": "Parameters.p"}, "/x")),
+        ("{{ params.p }}", "{{ params.p }}/x", join(OUT, "/x")),
+    ],
+)
+def test_locations_are_compared_by_what_they_mean(writes: str, reads: str, expected: Any) -> None:
+    with make_dag(params={"p": "x"}) as dag:
+        processing("prepare", writes=writes) >> training("reader", reads)
+    assert found_input(convert(dag), "reader") == expected
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        f"{S3}/dat",
+        f"{S3}/data2",
+        f"{S3}/data2/x",
+        f"{S3}",
+        f"{S3}//data",
+        f"{S3}/{{{{ ds_nodash }}}}",
+        "s3://other/data",
+    ],
+)
+def test_another_location_stays_as_it_is(reads: str) -> None:
+    with make_dag() as dag:
+        processing("prepare", writes=f"{S3}/data") >> training("reader", reads)
+    conversion = convert(dag)
+    assert "prepare" not in str(found_input(conversion, "reader"))
+    assert not {"SMP706", "SMP714"} & set(codes(conversion, task="reader"))
+
+
+def test_all_of_a_bucket_is_nobodys_location() -> None:
+    with make_dag() as dag:
+        processing("prepare", writes=S3) >> training("reader", f"{S3}/data")
+    assert found_input(convert(dag), "reader") == f"{S3}/data"
+
+
+def test_a_prefix_without_the_slash_of_the_location_is_told() -> None:
+    with make_dag() as dag:
+        processing("prepare", writes=f"{S3}/data/") >> training("reader", f"{S3}/data")
+    conversion = convert(dag)
+    assert found_input(conversion, "reader") == OUT
+    assert "SMP648" in codes(conversion, task="reader")
+
+
+def test_what_a_transform_writes_is_read_from_its_step() -> None:
+    with make_dag() as dag:
+        transform("score", writes=f"{S3}/out") >> processing("reader", f"{S3}/out/part.csv.out")
+    output = {"Get": "Steps.score.TransformOutput.S3OutputPath"}
+    assert found_input(convert(dag), "reader") == join(output, "/part.csv.out")
+
+
+def test_the_innermost_location_is_the_one_that_is_read() -> None:
+    with make_dag() as dag:
+        outer, inner = processing("outer", writes=f"{S3}/d"), processing("prepare", writes=f"{S3}/d/train")
+        outer >> inner >> training("reader", f"{S3}/d/train/x")
+    assert found_input(convert(dag), "reader") == join(OUT, "/x")
+
+
+def test_what_is_made_from_the_name_of_a_job_is_still_the_location_it_writes_to() -> None:
+    with make_dag() as dag:
+        prepare = processing("prepare", writes=f"{S3}/p-{{{{ ts_nodash }}}}/data", name="p-{{ ts_nodash }}")
+        prepare >> training("reader", f"{S3}/p-{{{{ ts_nodash }}}}/data/train")
+    assert found_input(convert(dag), "reader") == join(OUT, "/train")
+
+
+JOB = "churn-{{ ts_nodash }}"
+OUTPUT_PATH = {"Get": "Steps.train.OutputDataConfig.S3OutputPath"}
+JOB_NAME = {"Get": "Steps.train.TrainingJobName"}
+
+
+@pytest.mark.parametrize(
+    ("writes", "reads", "expected"),
+    [
+        ("models", f"{S3}/models/{JOB}/output/model.tar.gz", {"Get": "Steps.train.ModelArtifacts.S3ModelArtifacts"}),
+        ("models/", f"{S3}/models/{JOB}/output/model.tar.gz", {"Get": "Steps.train.ModelArtifacts.S3ModelArtifacts"}),
+        (
+            "models",
+            f"{{{{ '{S3}/models/' ~ 'churn-' ~ ts_nodash ~ '/output/model.tar.gz' }}}}",
+            {"Get": "Steps.train.ModelArtifacts.S3ModelArtifacts"},
+        ),
+        (
+            "{{ ds }}",
+            f"{{{{ '/'.join(['{S3}', ds]) }}}}/churn-{{{{ts_nodash}}}}/output/model.tar.gz",
+            {"Get": "Steps.train.ModelArtifacts.S3ModelArtifacts"},
+        ),
+        ("models", f"{S3}/models/{JOB}/output", join(OUTPUT_PATH, "/", JOB_NAME, "/output")),
+        ("models/", f"{S3}/models/{JOB}/output/output.tar.gz", join(OUTPUT_PATH, JOB_NAME, "/output/output.tar.gz")),
+        ("models", f"{S3}/models", OUTPUT_PATH),
+    ],
+)
+def test_what_a_training_writes_is_found_in_the_folder_of_its_job(writes: str, reads: str, expected: Any) -> None:
+    with make_dag() as dag:
+        training("train", writes=f"{S3}/{writes}") >> processing("reader", reads)
+    conversion = convert(dag)
+    assert found_input(conversion, "reader") == expected
+    assert "SMP706" in codes(conversion, task="reader")
+
+
+@pytest.mark.parametrize("below", ["debug-output", "profiler", "outputs"])
+def test_other_places_below_the_folder_of_a_job_are_refused(below: str) -> None:
+    with make_dag() as dag:
+        training("train") >> processing("reader", f"{S3}/models/{JOB}/{below}")
+    assert "SMP309" in codes(convert(dag), task="reader")
+
+
+def kept(dag: Any, reads: str, reason: str) -> None:
+    """The text stays, and a finding says why."""
+    conversion = convert(dag)
+    assert found_input(conversion, "reader") == reads
+    (message,) = messages(conversion, "SMP714")
+    assert message.startswith(f"{reads!r} stays text: ") and reason in message, message
+
+
+def test_what_two_tasks_write_stays_text() -> None:
+    with make_dag() as dag:
+        both = [processing("a", writes=f"{S3}/data"), processing("b", writes=f"{S3}/data/")]
+        both >> training("reader", f"{S3}/data/x")
+    kept(dag, f"{S3}/data/x", "'a' and 'b' all write there")
+
+
+def test_what_the_reader_itself_writes_too_stays_text() -> None:
+    with make_dag() as dag:
+        processing("a", writes=f"{S3}/data") >> processing("reader", f"{S3}/data", f"{S3}/data")
+    kept(dag, f"{S3}/data", "'a' and 'reader' all write there")
+
+
+@pytest.mark.parametrize("mode", ["EndOfJob", "Continuous"])
+def test_what_a_task_beside_writes_stays_text(mode: str) -> None:
+    with make_dag() as dag:
+        processing("a", writes=f"{S3}/data", mode=mode)
+        training("reader", f"{S3}/data")
+    kept(dag, f"{S3}/data", "not upstream")
+
+
+def test_what_a_training_does_not_write_stays_text() -> None:
+    with make_dag() as dag:
+        training("train") >> model("reader", f"{S3}/models/output/model.tar.gz")
+    kept(dag, f"{S3}/models/output/model.tar.gz", "a folder there that is called after its job")
+
+
+def test_what_one_branch_writes_stays_text_after_the_join() -> None:
+    with make_dag(params={"c": 1}) as dag:
+        one, other = processing("one", writes=f"{S3}/data"), step("other")
+        choice("c", ["one"], ["other"]) >> [one, other]
+        join_ = empty("join", trigger_rule="none_failed_min_one_success")
+        [one, other] >> join_ >> training("reader", f"{S3}/data")
+    conversion = convert(dag)
+    texts = [
+        item["Arguments"]["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"]
+        for name, item in steps_of(conversion).items()
+        if name.startswith("reader")
+    ]
+    assert sorted(map(str, texts)) == sorted(
+        [f"{S3}/data", "{'Get': \"Steps.one.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri\"}"]
+    )
+    assert any("has not run in every branch" in item for item in messages(conversion, "SMP714"))
+
+
+@pytest.mark.parametrize("rules", [("all_done", "all_success"), ("all_success", "all_done")])
+def test_a_reader_that_runs_after_a_failure_keeps_its_text(rules: tuple[str, str]) -> None:
+    with make_dag() as dag:
+        middle = step("middle", trigger_rule=rules[0])
+        reader = processing("reader", f"{S3}/data", trigger_rule=rules[1])
+        processing("a", writes=f"{S3}/data") >> middle >> reader
+    kept(dag, f"{S3}/data", "this task also runs when 'a' failed")
+
+
+def test_an_output_is_no_input() -> None:
+    with make_dag() as dag:
+        processing("a", writes=f"{S3}/data") >> processing("reader", writes=f"{S3}/data/x")
+    arguments = steps_of(convert(dag))["reader"]["Arguments"]
+    assert arguments["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"] == f"{S3}/data/x"
+
+
+def test_texts_that_are_no_inputs_stay() -> None:
+    with make_dag() as dag:
+        processing("a", writes=f"{S3}/data") >> step("reader", config={"ProcessingInputs": f"{S3}/data"})
+    assert steps_of(convert(dag))["reader"]["Arguments"] == {"ProcessingInputs": f"{S3}/data"}
+
+
+def test_an_output_whose_name_is_a_template_is_not_referred_to() -> None:
+    with make_dag() as dag:
+        up = processing("a", writes=f"{S3}/data")
+        up.config["ProcessingOutputConfig"]["Outputs"][0]["OutputName"] = "{{ ds }}"
+        up >> training("reader", f"{S3}/data")
+    assert found_input(convert(dag), "reader") == f"{S3}/data"
+
+
+@pytest.mark.parametrize("output", [None, "text", {}, {"Outputs": None}, {"Outputs": [None, {"OutputName": 1}]}])
+def test_arguments_of_any_form_have_outputs_or_none(output: Any) -> None:
+    from sagemaker_provider.translator.registry import TaskStep
+
+    arguments: Mapping[str, Any] = {"ProcessingOutputConfig": output}
+    assert text_flow.outputs({"a": TaskStep("Processing", arguments)}) == {}
