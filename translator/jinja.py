@@ -432,7 +432,8 @@ def canonical(text: str) -> str:
         tree = parse(text)
         if not all(isinstance(node, nodes.Output) for node in tree.body):
             return text
-        return "".join(_canonical(part) for node in tree.body for part in node.nodes)  # type: ignore[attr-defined]
+        found = "".join(_canonical(part) for node in tree.body for part in node.nodes)  # type: ignore[attr-defined]
+        return f"{found}\n" if found.endswith("\n") else found  # the last newline is dropped
     except (jinja2.TemplateSyntaxError, TypeError):
         return text
 

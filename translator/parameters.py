@@ -199,7 +199,10 @@ class Parameters:
         key = f"{{{{ var.value.{name} }}}}"  # no param is called so
         value = self.variables.get(name, default)
         if key not in self.known:
-            self._variable(key, self._name(name), "String", value, f"Airflow Variable {name}")
+            clean_name = self._name(name)
+            self._variable(
+                f"var.value.{name}", Parameter(clean_name, "String", value, description=f"Airflow Variable {name}")
+            )
         item = self.known[key]
         if item.default_value != value and None not in (item.default_value, value):
             raise UntranslatableError(
@@ -234,10 +237,10 @@ class Parameters:
         return self._extra(f"role {name}", Parameter(clean, "String", description=f"ARN of the role {name}"))
 
     def _extra(self, what: str, item: Parameter) -> Get:
-        """The expression for a parameter that no param and no template asks for."""
+        """The expression for a parameter that is no param of the DAG."""
         key = f"{{{{ {what} }}}}"  # no param is called so
         if key not in self.known and any(other.name == item.name for other in self.known.values()):
-            raise UntranslatableError(f"{what} and something else would be one parameter {item.name!r}")
+            raise UntranslatableError(f"{what} and a param would be one parameter {item.name!r}")
         self.known.setdefault(key, item)
         return parameter(item.name)
 
@@ -260,35 +263,25 @@ class Parameters:
         kind = next((kind for kind in ("Boolean", "Integer", "Float", "String") if is_literal(value, kind)), None)
         if kind is None:
             raise UntranslatableError(f"{shown!r} is no text, number or boolean", "SMP305")
-        key = f"{{{{ {shown} }}}}"  # no param is called so
-        if key not in self.known:
-            self._variable(
-                key, clean("_".join(map(str, (name, *path)))), kind, value, f"{shown} of Airflow's Variables"
-            )
-        return parameter(self.known[key].name)
+        clean_name = clean("_".join(map(str, (name, *path))))
+        return self._variable(shown, Parameter(clean_name, kind, value, description=f"{shown} of Airflow's Variables"))
 
-    def _variable(self, key: str, name: str, kind: str, value: Any, description: str) -> None:
-        if any(item.name == name for item in self.known.values()):
-            raise UntranslatableError(f"{key} and the param {name!r} would be one parameter")
-        self._add(key, Parameter(name, kind, value, description=description))
-        self.findings.append(finding("SMP634", f"{key} becomes the parameter {name!r}", place=f"Parameters.{name}"))
+    def _variable(self, shown: str, item: Parameter) -> Get:
+        get = self._extra(shown, item)
+        message = f"{{{{ {shown} }}}} becomes the parameter {item.name!r}"
+        self.findings.append(finding("SMP634", message, place=f"Parameters.{item.name}"))
+        return get
 
     def date(self, form: str) -> Get:
         """The expression for a form of a date, see :mod:`.dates`."""
-        key = f"{{{{ {form} }}}}"  # no param is called so
-        if key not in self.known:
-            name = dates.parameter_name(form)
-            if any(item.name == name for item in self.known.values()):
-                if form in dates.MACROS:
-                    raise UntranslatableError(f"{key} and the param {name!r} would be one parameter")
-                name = hashed(name, form)
-            self.known[key] = Parameter(name, "String", description=dates.description(form))
-            self.forms[name] = key
-            self.findings.append(
-                finding(
-                    "SMP604",
-                    f"{key} becomes the parameter {name!r}: {dates.description(form)}",
-                    place=f"Parameters.{name}",
-                )
-            )
-        return parameter(self.known[key].name)
+        key = f"{{{{ {form} }}}}"
+        if key in self.known:
+            return parameter(self.known[key].name)
+        name, described = dates.parameter_name(form), dates.description(form)
+        if form not in dates.MACROS and any(item.name == name for item in self.known.values()):
+            name = hashed(name, form)
+        get = self._extra(form, Parameter(name, "String", description=described))
+        self.forms[name] = key
+        message = f"{key} becomes the parameter {name!r}: {described}"
+        self.findings.append(finding("SMP604", message, place=f"Parameters.{name}"))
+        return get

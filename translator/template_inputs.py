@@ -83,12 +83,14 @@ class _Inputs:
         if isinstance(node, nodes.Call) and called == ("ti", "xcom_pull"):
             self.found["xcoms"].update(self.pulled(node))
             return True
-        if isinstance(node, nodes.Call) and called[-1:] == ("get",) and called[:-1] in _MAPPINGS and node.args:
-            if isinstance(key := node.args[0], nodes.Const) and isinstance(key.value, str):
-                self.found[_MAPPINGS[called[:-1]]].add(key.value)
-                for item in node.args[1:]:
-                    self.visit(item)
-                return True
+        if isinstance(node, nodes.Call) and called[:-1] in _MAPPINGS:
+            key = node.args[0] if node.args else None
+            if called[-1] != "get" or not isinstance(key, nodes.Const) or not isinstance(key.value, str):
+                raise UntranslatableError(f"{self.text!r}: what it reads of {'.'.join(called[:-1])} is computed")
+            self.found[_MAPPINGS[called[:-1]]].add(key.value)
+            for item in node.args[1:]:
+                self.visit(item)
+            return True
         chain = jinja.chain(node)
         if not chain or chain[0] in self.own:
             return bool(chain)

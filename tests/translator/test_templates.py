@@ -337,7 +337,7 @@ def test_values_of_variables_become_defaults() -> None:
         ("{{ var.value.db_password }}", "SMP306", "has the name of a secret"),
         ("{{ var.value.get('x', 1) }}", "SMP305", "is no text"),
         ("{{ var.value.get('x', 'a') }}{{ var.value.get('x', 'b') }}", "SMP301", "'a' in one place and 'b' in another"),
-        ("{{ var.value.name }}", "SMP301", "{{ var.value.name }} and the param 'name' would be one parameter"),
+        ("{{ var.value.name }}", "SMP301", "var.value.name and a param would be one parameter 'name'"),
         ("{{ conn.aws.host }}", "SMP310", "connections hold secrets"),
         ("{{ prev_start_date_success }}", "SMP301", "'prev_start_date_success' is known to Airflow only"),
         ("{{ ti.try_number }}", "SMP301", "what is read of 'ti' has no counterpart"),
@@ -395,7 +395,7 @@ def test_the_run_id_becomes_the_execution_id(template: str) -> None:
 def test_a_param_named_like_a_date_macro_that_is_used_is_refused(default: Any, order: int) -> None:
     value, conversion = rewritten(["{{ ds }}", "{{ params.ds }}"][::order], params={"ds": default})
     assert value is None
-    assert messages(conversion, "SMP301") == ["{{ ds }} and the param 'ds' would be one parameter"]
+    assert messages(conversion, "SMP301") == ["ds and a param would be one parameter 'ds'"]
 
 
 def test_a_date_does_not_declare_a_param_of_its_name() -> None:
