@@ -38,7 +38,7 @@ from sagemaker_provider.translator.registry import (
 from sagemaker_provider.translator.schedule import date_inputs, schedules
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
 from sagemaker_provider.translator.templates import UntranslatableError, canonical
-from sagemaker_provider.translator.text_flow import outputs, succeeded_before
+from sagemaker_provider.translator.text_flow import has_succeeded, outputs
 from sagemaker_provider.translator.triggers import trigger
 from sagemaker_provider.translator.values import Surroundings, Values, conditions
 
@@ -452,7 +452,7 @@ class _Compiler:
             self._given(task.task_id),
             self.graph,
             {} if absolute else self.outputs,
-            lambda: succeeded_before(self.graph, self.rules, copy.task),
+            lambda first: has_succeeded(self.graph, self.rules, first, copy.task),
         )
 
     # Pass: the graph of copies

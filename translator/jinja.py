@@ -421,6 +421,7 @@ def _between(items: nodes.Node | None, separator: nodes.Node) -> Sequence[nodes.
     return [piece for item in items.items for piece in (separator, item)][1:]
 
 
+@lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """A template in one of the ways to write it, so that templates of one meaning are, mostly, equal texts.
 

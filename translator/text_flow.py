@@ -94,13 +94,15 @@ def read(text: str, made: Mapping[str, tuple[Output, ...]]) -> Read:
     return Read((), "")
 
 
-def succeeded_before(graph: nx.DiGraph, rules: Mapping[str, str], task: str) -> set[str]:
-    """The tasks that must not have failed when a task runs."""
-    found: set[str] = set()
-    pending = [task]
+def has_succeeded(graph: nx.DiGraph, rules: Mapping[str, str], first: str, second: str) -> bool:
+    """Whether the second task runs only when the first one has not failed."""
+    seen = {second}
+    pending = [second]
     while pending:
         if rules[current := pending.pop()] in _STRICT:
-            new = set(graph.predecessors(current)) - found
-            found |= new
+            if graph.has_edge(first, current):
+                return True
+            new = set(graph.predecessors(current)) - seen
+            seen |= new
             pending += new
-    return found
+    return False

@@ -59,7 +59,7 @@ class Surroundings:
     :param given: from the name of a setting to its value for the task, or ``None``.
     :param tasks: all task ids.
     :param outputs: S3 locations that tasks write to, see :func:`.text_flow.outputs`.
-    :param succeeded: gives the tasks that cannot have failed when this one runs.
+    :param succeeded: whether a task cannot have failed when this one runs.
     """
 
     dag_id: str
@@ -72,7 +72,7 @@ class Surroundings:
     given: Given = lambda name: None
     tasks: Container[str] = ()
     outputs: Mapping[str, tuple[text_flow.Output, ...]] = field(default_factory=dict)
-    succeeded: Callable[[], Container[str]] = tuple
+    succeeded: Callable[[str], bool] = lambda task: False
 
 
 @dataclass(frozen=True)
@@ -236,9 +236,9 @@ class Values:
         """
         made, rest = text_flow.read(value, self.around.outputs)
         others = [item for item in made if item.task != self.task_id]
-        if not others or (self._names_job(value) and any(item.whole for item in others)):
+        if not others or (any(item.whole for item in others) and self._names_job(value)):
             return None
-        (item, *more), succeeded = others, self.around.succeeded()
+        item, *more = others
         reason = None
         if more or len(others) < len(made):
             reason = f"the tasks {' and '.join(repr(item.task) for item in made)} all write there"
@@ -249,7 +249,7 @@ class Values:
                 self.around.step_name(item.task)
             except templates.UntranslatableError as error:
                 reason = str(error)
-            if reason is None and item.task not in succeeded:
+            if reason is None and not self.around.succeeded(item.task):
                 reason = f"this task also runs when {item.task!r} failed"
         if reason is not None:
             self._note("SMP714", f"{value!r} stays text: {reason}")
