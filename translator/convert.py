@@ -263,7 +263,7 @@ class _Compiler:
         self.outputs = outputs(self.steps)
         for name, step in self.steps.items():
             if step.made_name:
-                made = canonical(step.made_name)
+                made = canonical(step.made_name, self.tasks[name].task_id)
                 self.made[made] = (*self.made.get(made, ()), name)
         for task_id, item in self.translations.items():
             if not isinstance(item, Absorbed):
@@ -290,7 +290,7 @@ class _Compiler:
             if (
                 isinstance(item.waits_for, str)
                 and isinstance(given, str)
-                and canonical(given) == canonical(item.waits_for)
+                and canonical(given, self.tasks[name].task_id) == canonical(item.waits_for, sensor)
             ):
                 return name
         values = Values(sensor, self._surroundings(Copy(sensor, EVERYWHERE), absolute=True))

@@ -422,10 +422,12 @@ def _between(items: nodes.Node | None, separator: nodes.Node) -> Sequence[nodes.
 
 
 @lru_cache(maxsize=4096)
-def canonical(text: str) -> str:
+def canonical(text: str, task_id: str | None = None) -> str:
     """A template in one of the ways to write it, so that templates of one meaning are, mostly, equal texts.
 
     Texts put together inside braces stand outside of them: ``{{ 'a' ~ params['b'] }}`` is ``a{{ params.b }}``.
+
+    :param task_id: the task of the template, where it is known; other tasks mean another by ``{{ task.task_id }}``.
     """
     if "{{" not in text:
         return text
@@ -433,6 +435,7 @@ def canonical(text: str) -> str:
         tree = parse(text)
         if not all(isinstance(node, nodes.Output) for node in tree.body):
             return text
+        tree = replaced(tree, {} if task_id is None else {"task.task_id": nodes.Const(task_id)})
         found = "".join(_canonical(part) for node in tree.body for part in node.nodes)  # type: ignore[attr-defined]
         return f"{found}\n" if found.endswith("\n") else found  # the last newline is dropped
     except (jinja2.TemplateSyntaxError, TypeError):

@@ -77,9 +77,9 @@ def is_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
-def canonical(text: str) -> str:
-    """A template in one of the ways to write it, with doubled slashes as one, so that equal ones are equal texts."""
-    return re.sub(r"(?<![:/])/{2,}", "/", jinja.canonical(text))
+def canonical(text: str, task_id: str | None = None) -> str:
+    """:func:`.jinja.canonical` with doubled slashes as one, as people put folders together."""
+    return re.sub(r"(?<![:/])/{2,}", "/", jinja.canonical(text, task_id))
 
 
 def translate(text: str, lookups: Lookups) -> Any:

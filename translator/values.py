@@ -17,7 +17,6 @@ from sagemaker_provider.definition.paths import Key, Segment
 from sagemaker_provider.definition.step_types import STEP_TYPES, StepType
 from sagemaker_provider.operators import references
 from sagemaker_provider.operators.records import CleanupSource
-from sagemaker_provider.operators.rendering import lone_expression
 from sagemaker_provider.translator import templates, text_flow
 from sagemaker_provider.translator.parameters import Parameters, looks_secret
 from sagemaker_provider.translator.registry import (
@@ -33,12 +32,6 @@ from sagemaker_provider.translator.registry import (
     node_id,
 )
 
-_NAME_MEMBERS = {
-    row.resource.name
-    for row in STEP_TYPES.values()
-    if row.resource and row.resource.name and row.name != "EMRServerless"
-}
-"""Members of requests that name something, of which there is one kind each."""
 _PARTITIONS = {"cn": "aws-cn"}
 """First part of a Region -> partition of its ARNs, where that is another than ``aws``; of public Regions."""
 _RECORDS = (OutputParameter, PropertyFile, CacheConfig, RetryPolicy)
@@ -115,7 +108,7 @@ class Values:
             variable=around.parameters.variable,
             json_variable=around.parameters.json_variable,
             xcom=self._pull,
-            note=self._note,
+            note=self.note,
             names={"dag.dag_id": around.dag_id, "task.task_id": around.task_id or task_id},
         )
         self._place = ""
@@ -171,7 +164,7 @@ class Values:
             return value
         if isinstance(value, references.Reference):
             (operator, _), *_ = value.iter_references()
-            return self._property(
+            return self.reference(
                 operator.task_id, self._by_name(operator.task_id, spelled(operator.row, value._segments), by_name=True)
             )
         if isinstance(value, references.Join):
@@ -193,143 +186,17 @@ class Values:
         if account := self.around.given("account"):
             partition = _PARTITIONS.get((self.around.given("region") or "").partition("-")[0], "aws")
             arn = f"arn:{partition}:iam::{account}:role/{name}"
-            self._note("SMP636", f"{name!r} becomes {arn!r}; a role with a path has another ARN")
+            self.note("SMP636", f"{name!r} becomes {arn!r}; a role with a path has another ARN")
             return arn
         get = self.around.parameters.role(name)
-        self._note("SMP636", f"{name!r} becomes the parameter {get.name!r}")
+        self.note("SMP636", f"{name!r} becomes the parameter {get.name!r}")
         return get
 
     def _text(self, value: str, place: str) -> Any:
         for word in templates.single_braces(value):
-            self._note("SMP645", f"{word!r} in {value!r} is text, in Airflow too")
-        if self.around.outputs and text_flow.is_input(place) and (found := self._output(value)) is not None:
-            return found
-        text, member = templates.canonical(value), place.rpartition(".")[2]
-        makers = self._others(self.around.made.get(text, ()))
-        if fitting := [task for task in makers if self._name_member(task) == member]:
-            return self._name_of(self._only_upstream(fitting, value), value)
-        if member in _NAME_MEMBERS:
-            return templates.translate(value, self.lookups)  # the name of something else
-        if makers and _composed(text):
-            return self._name_of(self._only_upstream(makers, value), value)
-        if makers:
-            self._note("SMP602", f"{value!r} is also what the task {makers[0]!r} makes; here it stays as it is")
-            return templates.translate(value, self.lookups)
-        named = [(name, tasks) for name, tasks in self.around.made.items() if name in text]
-        for name, tasks in sorted(named, key=lambda item: -len(item[0])):
-            makers = self._others(tasks)
-            if folders := [task for task in makers if self._in_folder(task, name, text)]:
-                return self._file_of(self._only_upstream(folders, value), name, text)
-            if makers and _composed(name):
-                raise self._changing(value, makers[0])
-            if makers and name in text.split("/"):
-                self._note(
-                    "SMP602", f"{value!r} has the name that the task {makers[0]!r} gives; here it stays as it is"
-                )
-        return templates.translate(value, self.lookups)
-
-    def _output(self, value: str) -> Any:
-        """The property for an S3 location that another task writes to; ``None`` where there is none, or it is not sure.
-
-        The property has the same text as the value, so that nothing is lost where it is left; but for a step taken from the
-        cache the property says where the data is, and the text does not.
-        """
-        made, rest = text_flow.read(value, self.around.outputs)
-        others = [item for item in made if item.task != self.task_id]
-        if not others or (any(item.whole for item in others) and self._names_job(value)):
-            return None
-        item, *more = others
-        reason = None
-        if more or len(others) < len(made):
-            reason = f"the tasks {' and '.join(repr(item.task) for item in made)} all write there"
-        elif item.whole and rest.strip("/"):
-            reason = f"the training {item.task!r} writes into a folder there that is called after its job"
-        else:
-            try:
-                self.around.step_name(item.task)
-            except templates.UntranslatableError as error:
-                reason = str(error)
-            if reason is None and not self.around.succeeded(item.task):
-                reason = f"this task also runs when {item.task!r} failed"
-        if reason is not None:
-            self._note("SMP714", f"{value!r} stays text: {reason}")
-            return None
-        self._note("SMP706", f"{value!r} is where the task {item.task!r} writes to; it is read from the step")
-        if item.slash and not rest:
-            self._note("SMP648", f"{value!r} has no slash at its end, the location of {item.task!r} has one")
-        rest = rest[1:] if item.slash else rest
-        below = templates.translate(rest, self.lookups)
-        return templates.joined((self._property(item.task, item.path), below))
-
-    def _names_job(self, value: str) -> bool:
-        """Whether a text holds the name of a job, whose folder :meth:`_in_folder` knows."""
-        text = templates.canonical(value)
-        return any(name in text and self._others(tasks) for name, tasks in self.around.made.items())
-
-    def _others(self, tasks: tuple[str, ...]) -> list[str]:
-        return [task for task in tasks if task != self.task_id]
-
-    def _only_upstream(self, tasks: list[str], value: str) -> str:
-        """The one of several tasks that has run before.
-
-        :raises UntranslatableError: none has, or more than one.
-        """
-        reasons, found = [], []
-        for task in tasks:
-            try:
-                self.around.step_name(task)
-                found.append(task)
-            except templates.UntranslatableError as error:
-                reasons.append(error)
-        if not found:
-            raise reasons[0]
-        if len(found) > 1:
-            raise templates.UntranslatableError(
-                f"{value!r} is what the tasks {' and '.join(map(repr, found))} make; a pipeline names each differently",
-                "SMP309",
-            )
-        return found[0]
-
-    def _name_of(self, maker: str, value: str) -> Get:
-        """The name of what another task makes: a pipeline makes the name, so it is read from the step."""
-        self._note("SMP706", f"{value!r} is what the task {maker!r} makes; it is read from the step")
-        return self._property(maker, (self._name_member(maker),))
-
-    def _name_member(self, maker: str) -> str:
-        """The member of requests and responses that holds the name of what a task makes."""
-        resource = STEP_TYPES[self.around.steps[maker].type].resource
-        assert resource is not None and resource.name is not None
-        return resource.name
-
-    def _in_folder(self, maker: str, name: str, value: str) -> bool:
-        """Whether a text is in the folder that the job of a task writes into, which is called after the job."""
-        output = self.around.steps[maker].arguments.get("OutputDataConfig")
-        folder = output.get("S3OutputPath") if isinstance(output, Mapping) else None
-        return isinstance(folder, str) and f"{value}/".startswith(f"{templates.canonical(folder).rstrip('/')}/{name}/")
-
-    def _file_of(self, maker: str, name: str, value: str) -> Any:
-        """What a training puts into the folder of its job; its model is one of its properties."""
-        step = self.around.steps[maker]
-        folder = step.arguments["OutputDataConfig"]["S3OutputPath"]
-        below = value.removeprefix(f"{templates.canonical(folder).rstrip('/')}/{name}/output")
-        if step.type != "Training" or below == value or below[:1] not in ("", "/"):
-            raise self._changing(value, maker)
-        if below == "/model.tar.gz":
-            self._note("SMP706", f"{value!r} is the model of the task {maker!r}; it is read from the step")
-            return self._property(maker, ("ModelArtifacts", "S3ModelArtifacts"))
-        self._note("SMP706", f"{value!r} is in the folder of the job of the task {maker!r}; it is read from the step")
-        parts = [
-            self._property(maker, ("OutputDataConfig", "S3OutputPath")),
-            "" if folder.endswith("/") else "/",
-            self._property(maker, ("TrainingJobName",)),
-            templates.translate(f"/output{below}", self.lookups),
-        ]
-        return templates.joined(parts)
-
-    def _changing(self, value: str, maker: str) -> templates.UntranslatableError:
-        return templates.UntranslatableError(
-            f"{value!r} holds the name that the task {maker!r} gives; a pipeline gives another", "SMP309"
-        )
+            self.note("SMP645", f"{word!r} in {value!r} is text, in Airflow too")
+        found = text_flow.inferred(self, value, place)
+        return templates.translate(value, self.lookups) if found is None else found
 
     def _pull(self, task_id: str | None, key: str, segments: tuple[Segment, ...]) -> Any:
         """The XCom that a template pulls, also where it leaves the task, or the group of the task, to be found."""
@@ -338,7 +205,7 @@ class Values:
         elif task_id not in self.around.steps:
             found = [name for name in self.around.steps if name.endswith(f".{task_id}")]
             if len(found) == 1 and task_id not in self.around.tasks:
-                self._note("SMP647", f"there is no task {task_id!r}; {found[0]!r} is read")
+                self.note("SMP647", f"there is no task {task_id!r}; {found[0]!r} is read")
                 (task_id,) = found
         return self._xcom(task_id, key, segments)
 
@@ -357,20 +224,20 @@ class Values:
             raise templates.UntranslatableError(
                 f"no task_ids are given, so the XCom {key!r} may be of any task before; {which} it", "SMP304"
             )
-        self._note("SMP646", f"the XCom {key!r} is read of {found[0]!r}")
+        self.note("SMP646", f"the XCom {key!r} is read of {found[0]!r}")
         return found[0]
 
     def _xcom(self, task_id: str, key: str, segments: tuple[Segment, ...]) -> Any:
         step = self._step(task_id)
         path = step.xcom(key, segments)
         if isinstance(path, XComFile):
-            file = self._property(task_id, ("PropertyFiles", path.property_file))
+            file = self.reference(task_id, ("PropertyFiles", path.property_file))
             return JsonGet(_json_path(path.path), property_file=file)
         if isinstance(path, XComOf):
             task_id, path = node_id(task_id, path.suffix), path.path
             step = self.around.steps[task_id]
         if path and len(path) < len(segments):
-            self._note(
+            self.note(
                 "SMP704", f"the step of {task_id!r} has {'.'.join(map(str, path))} without {segments[0]!r} before it"
             )
         if not path and key != RETURN_VALUE:
@@ -379,7 +246,7 @@ class Values:
             raise templates.UntranslatableError(
                 f"the step of {task_id!r} has no property for what is read of its XCom", "SMP304"
             )
-        return self._property(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
+        return self.reference(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
 
     def _step(self, task_id: str) -> TaskStep:
         """The step of a task.
@@ -456,7 +323,11 @@ class Values:
             named = (*named, Key(name))
         return named
 
-    def _property(self, task_id: str, path: tuple[Segment, ...]) -> Get:
+    def reference(self, task_id: str, path: tuple[Segment, ...]) -> Get:
+        """The expression for a property of the step of another task.
+
+        :raises UntranslatableError: the task need not have run.
+        """
         name = self.around.step_name(task_id)
         self.reads.add(task_id)
         get = step_property(name, *path)
@@ -476,10 +347,11 @@ class Values:
     def _json_get(self, value: references.JsonGet, place: str) -> JsonGet:
         if value.step is None:
             return JsonGet(value.path, s3_uri=self._rewrite(value.s3_uri, place))
-        file = self._property(value.step.task_id, ("PropertyFiles", str(value.property_file)))
+        file = self.reference(value.step.task_id, ("PropertyFiles", str(value.property_file)))
         return JsonGet(value.path, property_file=file)
 
-    def _note(self, code: str, message: str) -> None:
+    def note(self, code: str, message: str) -> None:
+        """Add a finding about the value that is rewritten."""
         self.findings.append(finding(code, message, task=self.task_id, place=self._place))
 
     # Types
@@ -560,11 +432,6 @@ def _json_path(segments: tuple[Segment, ...]) -> str:
     """A path in a JSON file: brackets only where a name needs them."""
     plain = re.compile(r"\w+")
     return paths.join(str(item) if isinstance(item, str) and plain.fullmatch(item) else item for item in segments)
-
-
-def _composed(text: str) -> bool:
-    """Whether a text holds a template and more: it is hardly the same by chance, as one param alone would be."""
-    return templates.is_template(text) and not lone_expression(text)
 
 
 def conditions(value: list[Any]) -> tuple[Any, ...]:

@@ -1,17 +1,30 @@
-"""The context in which the installed Airflow renders the templates of a run."""
+"""Templates in a run: as the installed Airflow renders them, and as a pipeline evaluates the expressions they become."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from dag_makers import empty, make_dag
 
+from sagemaker_provider.definition.expressions import Get, Join
+
 
 def rendered(template: str, context: dict[str, Any]) -> str:
     """A template as Airflow renders it."""
     return str(context["task"].render_template(template, context))
+
+
+def evaluated(value: Any, look_up: Callable[[Get], Any]) -> Any:
+    """The value of an expression.
+
+    :param look_up: gives the value of a reference.
+    """
+    if isinstance(value, Join):
+        return value.on.join(str(evaluated(item, look_up)) for item in value.values)
+    return look_up(value) if isinstance(value, Get) else value
 
 
 def template_context(

@@ -7,12 +7,12 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_context import rendered, template_context
+from airflow_context import evaluated, rendered, template_context
 from dag_makers import codes, make_dag, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagemaker_provider.definition.expressions import Get, Join, decode
+from sagemaker_provider.definition.expressions import decode
 from sagemaker_provider.definition.findings import errors
 from sagemaker_provider.translator import Conversion, Settings, convert
 from sagemaker_provider.translator.dates import render_dates
@@ -110,7 +110,7 @@ def context() -> dict[str, Any]:
     return found
 
 
-def evaluated(conversion: Conversion) -> Any:
+def in_a_run(conversion: Conversion) -> Any:
     """The value that the step gets in a run with the parameters that a starter gives."""
     assert conversion.definition is not None, [str(item) for item in conversion.findings]
     given_dates = render_dates(
@@ -119,20 +119,16 @@ def evaluated(conversion: Conversion) -> Any:
     values = {item.name: item.default_value for item in conversion.definition.parameters} | given_dates
     (reader,) = [item for item, _ in conversion.definition.all_steps() if item.name == "reader"]
 
-    def value_of(item: Any) -> Any:
-        if isinstance(item, Join):
-            return item.on.join(str(value_of(value)) for value in item.values)
-        if isinstance(item, Get):
-            return values[item.name] if item.scope == "Parameters" else OUTPUT
-        return item
-
-    return value_of(decode(reader.to_json()["Arguments"]["value"]))
+    return evaluated(
+        decode(reader.to_json()["Arguments"]["value"]),
+        lambda get: values[get.name] if get.scope == "Parameters" else OUTPUT,
+    )
 
 
 @given(TEMPLATES)
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_an_expression_is_what_airflow_renders(template: str) -> None:
-    assert str(evaluated(converted(template))) == rendered(template, context())
+    assert str(in_a_run(converted(template))) == rendered(template, context())
 
 
 @given(TEMPLATES, st.sampled_from(REFUSED))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.operators import sagemaker as operators
+from airflow_context import evaluated, rendered, template_context
 from dag_makers import IMAGE, ROLE, choice, codes, empty, make_dag, messages, step, steps_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sagemaker_provider.definition import paths
+from sagemaker_provider.definition.expressions import Get, decode
+from sagemaker_provider.definition.findings import errors
 from sagemaker_provider.translator import Conversion, convert, text_flow
+from sagemaker_provider.translator.dates import render_dates
 
+RUN_PARAMS = {"p": "s3://other/p"}
 S3 = "s3://amzn-s3-demo-bucket"
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}
 OUT = {"Get": "Steps.prepare.ProcessingOutputConfig.Outputs['data'].S3Output.S3Uri"}
@@ -264,6 +273,72 @@ def test_a_reader_that_runs_after_a_failure_keeps_its_text(rules: tuple[str, str
         reader = processing("reader", f"{S3}/data", trigger_rule=rules[1])
         processing("a", writes=f"{S3}/data") >> middle >> reader
     kept(dag, f"{S3}/data", "this task also runs when 'a' failed")
+
+
+def test_a_param_of_the_reader_itself_is_another_location() -> None:
+    with make_dag(params={"p": "of the DAG"}) as dag:
+        reader = training("reader", f"{S3}/{{{{ params.p }}}}")
+        reader.params = {"p": "of the task"}
+        processing("prepare", writes=f"{S3}/{{{{ params.p }}}}") >> reader
+    assert "SMP305" in codes(convert(dag), task="reader")
+
+
+def test_the_id_of_the_task_is_another_in_every_task() -> None:
+    text = f"{S3}/{{{{ task.task_id }}}}"
+    with make_dag() as dag:
+        processing("prepare", writes=text) >> training("reader", text)
+    assert found_input(convert(dag), "reader") == f"{S3}/reader"
+
+
+def test_a_name_made_of_the_id_of_the_task_is_another_in_every_task() -> None:
+    name = "churn-{{ task.task_id }}-{{ ds }}"
+    with make_dag() as dag:
+        score = transform("reader")
+        score.config["ModelName"] = name
+        maker = model("model", "s3://b/m")
+        maker.config["ModelName"] = name
+        maker >> score
+    assert steps_of(convert(dag))["reader"]["Arguments"]["ModelName"] == join("churn-reader-", {"Get": "Parameters.ds"})
+
+
+FOLDERS = st.sampled_from(
+    (
+        *("a", "b", "{{ ds }}", "{{ds}}", "{{ logical_date|ds }}", "{{ params.p }}", "{{ params['p'] }}"),
+        *("{{ 'a' ~ params.p }}", "a{{ params.p }}", "{{ task.task_id }}", "{{ ts_nodash }}", "x-{{ ts_nodash }}"),
+        "{{ '%s' % ds }}",
+    )
+)
+LOCATIONS = st.tuples(
+    st.sampled_from((S3, "{{ params.p }}", f"{{{{ '{S3}' }}}}")),
+    st.lists(FOLDERS, min_size=1, max_size=3),
+    st.sampled_from(("", "", "/", "//")),
+).map(lambda found: "/".join((found[0], *found[1])) + found[2])
+
+
+@given(LOCATIONS, LOCATIONS, LOCATIONS, st.sampled_from(("x-{{ ts_nodash }}", "a", "other")))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_a_reader_gets_the_location_that_its_text_renders_to(first: str, second: str, reads: str, name: str) -> None:
+    """Also where it gets it from the step that writes there; a slash at the end may be new, and is told."""
+    with make_dag(params=RUN_PARAMS) as dag:
+        one, two = processing("one", writes=first, name=name), transform("two", writes=second)
+        one >> two >> processing("reader", reads)
+    conversion = convert(dag)
+    if conversion.definition is None:
+        assert {item.code for item in errors(conversion.findings)} == {"SMP309"}  # it holds the name of a job
+        return
+    day = datetime(2026, 1, 31, tzinfo=timezone.utc)
+    times = {"logical_date": day, "data_interval_start": day, "data_interval_end": day}
+    values = RUN_PARAMS | render_dates(conversion.date_parameters, **times)
+
+    def look_up(get: Get) -> Any:
+        if get.scope == "Parameters":
+            return values[get.name]
+        arguments = steps_of(conversion)[get.name]["Arguments"]
+        return evaluated(decode(paths.look_up(arguments, get.members, ("OutputName",))), look_up)
+
+    found = evaluated(decode(found_input(conversion, "reader")), look_up)
+    expected = rendered(reads, template_context(day, day, day, params=RUN_PARAMS))
+    assert found == (expected + "/" if "SMP648" in codes(conversion) else expected)
 
 
 def test_an_output_is_no_input() -> None:
