@@ -373,8 +373,8 @@ def _read(text: str | None) -> Any:
 def date_inputs(date_parameters: Mapping[str, str], dag: Any) -> tuple[dict[str, str], list[Finding]]:
     """The date parameters that a schedule fills with the time for which a run is due.
 
-    :param date_parameters: from the name of a parameter to the expression it stands for, such as ``ds`` or
-        ``logical_date.strftime('%Y-%m-%dT%H:%M:%SZ')``.
+    :param date_parameters: from the name of a parameter to the template it stands for, such as ``{{ ds }}`` or
+        ``{{ logical_date.strftime('%Y-%m-%dT%H:%M:%SZ') }}``.
     :return: values of ``PipelineParameterList`` by parameter, and a finding for each that differs or stays empty.
     """
     filled, found = {}, []
@@ -382,11 +382,12 @@ def date_inputs(date_parameters: Mapping[str, str], dag: Any) -> tuple[dict[str,
     exact = (
         re.compile(rf"({'|'.join(map(re.escape, names))})\.strftime\((['\"])%Y-%m-%dT%H:%M:%SZ\2\)") if names else None
     )
-    for parameter, expression in date_parameters.items():
+    for parameter, template in date_parameters.items():
+        expression = template.removeprefix("{{").removesuffix("}}").strip()
         place = f"Parameters.{parameter}"
-        if exact and exact.fullmatch(expression.strip()):
+        if exact and exact.fullmatch(expression):
             filled[parameter] = SCHEDULED_TIME
-        elif "logical_date" in names and expression.strip() in _SAME_TIME:
+        elif "logical_date" in names and expression in _SAME_TIME:
             filled[parameter] = SCHEDULED_TIME
             reason = (
                 f"{parameter!r} is {{{{ {expression} }}}}, which ends in +00:00; a schedule writes 2026-01-31T00:00:00Z"

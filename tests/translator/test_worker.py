@@ -46,8 +46,7 @@ HOSTILE = {
     + "os._exit(0)\n",
     "recursive": HEAD
     + 'a = {}\na["a"] = a\nb = []\nb.append(b)\nwith DAG("recursive", schedule=None):\n    step("work", a=a, b=b)\n',
-    "unserialisable": HEAD
-    + 'with DAG("unserialisable", schedule=None):\n    step("work", a=object(), b=open)\n',
+    "unserialisable": HEAD + 'with DAG("unserialisable", schedule=None):\n    step("work", a=object(), b=open)\n',
     "thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(3600,)).start()\n" + GOOD,
     "prints": 'import os\nprint("hunter2-printed")\nos.write(1, b"hunter2-written")\nos.write(2, b"hunter2-err")\n'
     + GOOD,
