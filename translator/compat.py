@@ -91,7 +91,6 @@ RENAMED: Final[Mapping[str, str]] = {
     "S3PrefixSensor": "S3KeySensor",
     "SQSPublishOperator": "SqsPublishOperator",
     "SQSSensor": "SqsSensor",
-    "SageMakerEndpointConfigOperator": "SageMakerEndpointConfigOperator",
     "Dataset": "Asset",
 }
 """Class of an earlier Airflow -> its name now; the rest keep theirs."""
@@ -105,14 +104,21 @@ _DAG_ARGUMENTS: Final = {
     "timetable": "schedule",
     "concurrency": "max_active_tasks",
 }
-_DAG_DROPPED: Final = ("default_view", "orientation", "full_filepath", "sla_miss_callback", "use_default_view")
-_TASK_ARGUMENTS: Final = {"task_concurrency": "max_active_tis_per_dag", "xcom_push": "do_xcom_push"}
-_TASK_DROPPED: Final = ("provide_context", "sla", "schedule_interval")
+_DAG_DROPPED: Final = ("default_view", "orientation", "full_filepath", "sla_miss_callback")
+_TASK_ARGUMENTS: Final = {
+    "task_concurrency": "max_active_tis_per_dag",
+    "xcom_push": "do_xcom_push",
+    "execution_date": "logical_date",
+    "max_tries": "max_polling_attempts",
+    "overrides": "container_overrides",
+}
+_TASK_DROPPED: Final = ("provide_context", "sla", "python_callable")
 _TASK_VALUES: Final = {
     "trigger_rule": {"dummy": "always", "none_failed_or_skipped": "none_failed_min_one_success"},
     "action_if_job_exists": {"increment": "timestamp"},
 }
-_HARMLESS: Final = ("provide_context", "default_view", "orientation", "full_filepath", "use_default_view")
+_HARMLESS: Final = ("provide_context", "default_view", "orientation", "full_filepath")
+"""Of what is dropped, what did nothing that a pipeline could do."""
 
 
 def days_ago(n: int, hour: int = 0, minute: int = 0, second: int = 0, microsecond: int = 0) -> datetime:
@@ -248,15 +254,14 @@ def moved(module: str, name: str) -> tuple[str, Any] | None:
 
     :return: its module and the value; ``None`` when it is nowhere.
     """
-    for pattern, candidates in MOVED.items():
-        match = re.fullmatch(pattern, module)
-        for candidate in candidates if match else ():
-            target = candidate.format(*match.groups())  # type: ignore[union-attr]
-            for spelling in dict.fromkeys((name, RENAMED.get(name, name))):
-                try:
-                    return target, getattr(importlib.import_module(target), spelling)
-                except (ImportError, AttributeError):
-                    continue
+    patterns = ((re.fullmatch(pattern, module), names) for pattern, names in MOVED.items())
+    candidates = [name.format(*match.groups()) for match, names in patterns if match for name in names]
+    for target in (module, *candidates):
+        for spelling in dict.fromkeys((name, RENAMED.get(name, name))):
+            try:
+                return target, getattr(importlib.import_module(target), spelling)
+            except (ImportError, AttributeError):
+                continue
     return None
 
 
@@ -271,7 +276,7 @@ def _shim_dags(loading: Loading) -> None:
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         kwargs.update(zip(positional, args))
         _rewrite(loading, "the DAG", kwargs, known, _DAG_ARGUMENTS, _DAG_DROPPED)
-        if "schedule" in known and not {"schedule", "schedule_interval", "timetable"} & set(kwargs):
+        if "schedule_interval" not in known and "schedule" not in kwargs:
             loading.note("SMP644", "no schedule is given, which is daily in Airflow 1 and 2, and none in Airflow 3")
         original(self, kwargs.pop("dag_id"), **kwargs)
 
@@ -318,7 +323,7 @@ def _rewrite(
 ) -> None:
     """Give arguments their present names, and drop those that were removed."""
     for old in [name for name in kwargs if name not in known]:
-        if old in renamed:
+        if renamed.get(old) in known:
             loading.note("SMP710", f"{old} of {whose} is {renamed[old]} now")
             kwargs.setdefault(renamed[old], kwargs.pop(old))
         elif old in dropped:

@@ -15,7 +15,13 @@ from sagemaker_provider.translator.stubs import DAMAGED, TOKEN, Stubs, Unknown, 
 CHANGING: Final = "made_while_loading"
 """A template with this call stands for a part of a text that is different at every load."""
 _CALLS: Final = re.compile(rf"\{{\{{ {CHANGING}\(\d+\) \}}\}}(?:[-:_ /.T]?\{{\{{ {CHANGING}\(\d+\) \}}\}})*")
-_OTHERWISE: Final = ("start_date", "end_date", "dag", "_dag", "task_group", "_BaseOperator__init_kwargs", "_log")
+_OTHERWISE: Final = frozenset(
+    (
+        *("start_date", "end_date", "dag", "_dag", "task_group", "_log", "_BaseOperator__init_kwargs"),
+        *("upstream_task_ids", "downstream_task_ids"),
+    )
+)
+"""Attributes of tasks that are no arguments, or are looked at in another way."""
 _SETTINGS: Final = ("start_date", "end_date", "description", "doc_md", "tags", "schedule", "dagrun_timeout")
 
 
@@ -42,7 +48,7 @@ def settle(
     for task_id, task in sorted(dag.task_dict.items()):
         second = other.task_dict[task_id]
         here, there = _state(task), _state(second)
-        for name in sorted(set(here) - set(_OTHERWISE)):
+        for name in sorted(set(here) - _OTHERWISE):
             value = pairs.settled(here[name], there.get(name, here[name]), (task_id, name), ())
             if value is not here[name]:
                 for each in (task, second):

@@ -19,7 +19,10 @@ from sagemaker_provider.translator.loading import Loading
 OPEN, CLOSE = "\ue000", "\ue001"
 _LONGEST_NAME: Final = 60
 _SEPARATORS: Final = "-_./:,;|=+@& ?*~"
-_WORDS: Final = tuple("".join(OPEN + word + mark for mark in _SEPARATORS) for word in ("Aa", "Zzyyx"))
+_WORDS: Final = (
+    "".join(f"{OPEN}aAb{mark}" for mark in _SEPARATORS),
+    "".join(f"{OPEN}zZyyx{mark}{mark}" for mark in reversed(_SEPARATORS)),
+)
 """The text of a token in each world: what changes letters, cuts, or looks for separators, damages it and can be seen."""
 TOKEN: Final = re.compile(f"(?:{'|'.join(map(re.escape, _WORDS))})#([0-9]+){CLOSE}")
 DAMAGED: Final = re.compile(rf"[{OPEN}{CLOSE}]|\\ue00[01]")

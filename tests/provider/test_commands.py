@@ -256,11 +256,11 @@ def test_values_of_variables_become_defaults(command: Commands) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("variables: [a]", "a values file has one key, variables"),
-        ("other: {}", "a values file has one key, variables"),
+        ("variables: [a]", "variables has no names and values"),
+        ("other: {}", "a values file has the keys variables, env, connections, params"),
         (
             "variables: {a: [1], b: true, c: x}",
-            "the value of 'a' is [1], not a text or a number; the value of 'b' is True",
+            "the value of 'a' in variables is [1], not a text or a number; the value of 'b' in variables is True",
         ),
         ("a: [", "is not YAML"),
         (None, "cannot be read: No such file"),
@@ -274,6 +274,57 @@ def test_a_values_file_that_is_none_is_refused(command: Commands, text: str | No
     assert outcome.code == 2
     assert f"values.yaml: {part}" in outcome.err
     assert not list(command.folder.glob("*.json"))
+
+
+def test_conversion_settings_that_are_wrong_are_refused(command: Commands) -> None:
+    command.write(good=GOOD)
+    (command.folder / "defaults.yaml").write_text("colour: blue\n")
+    outcome = command("convert", "good.py", "--defaults", "defaults.yaml")
+    assert outcome.code == 2
+    assert "defaults.yaml: colour is no setting" in outcome.err
+
+
+# how files are loaded
+
+
+def test_a_dag_of_airflow_1_needs_compat(command: Commands) -> None:
+    legacy = "from airflow.operators.dummy_operator import DummyOperator\nimport library_that_is_missing\n" + GOOD
+    command.write(legacy=legacy)
+    assert command("convert", "legacy.py").code == 1
+    assert command("convert", "legacy.py", "--compat").code == 0
+
+
+def test_companion_modules_come_from_the_folders_named(command: Commands) -> None:
+    (command.folder / "shared").mkdir()
+    (command.folder / "shared" / "names_elsewhere.py").write_text('NAME = "elsewhere"\n')
+    command.write(
+        good=GOOD.replace('"second"', "NAME").replace("def step", "from names_elsewhere import NAME\ndef step")
+    )
+    assert command("convert", "good.py", "--path", "shared").code == 0
+    assert command.definition("good-one")["Steps"][1]["Name"] == "elsewhere"
+
+
+def test_a_file_that_takes_too_long_is_an_error(command: Commands) -> None:
+    command.write(endless="import airflow  # dag\nwhile True: pass\n")
+    found = command("convert", "endless.py", "--timeout", "2")
+    assert found.code == 1
+    assert "longer than 2 s" in found.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--path", "nowhere"), "--path nowhere: no such folder"),
+        (("--timeout", "0"), "--timeout and --jobs are more than 0"),
+        (("--jobs", "0"), "--timeout and --jobs are more than 0"),
+    ],
+)
+def test_options_of_loading_that_make_no_sense_are_refused(
+    command: Commands, arguments: tuple[str, ...], part: str
+) -> None:
+    command.write(good=GOOD)
+    found = command("convert", "good.py", *arguments)
+    assert (found.code, found.err) == (2, f"{part}\n")
 
 
 # local

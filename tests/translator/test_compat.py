@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,93 @@ def test_the_values_file_answers(
 
 def test_a_value_of_a_parameter_is_its_default(answered: dict[str, ConvertedFile]) -> None:
     assert parameters(answered["companion_config"])["team_config_BUCKET"] == "given"
+
+
+@pytest.fixture(scope="module")
+def shims(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ConvertedFile]:
+    """Small files, each with one thing of an earlier Airflow."""
+    folder = tmp_path_factory.mktemp("shims")
+    for name, text in SHIMS.items():
+        (folder / f"{name}.py").write_text(f"from airflow import DAG\n{text}\n")
+    return {Path(item.file).stem: item for item in convert_files(Request(folder, compat=True))}
+
+
+SHIMS = {
+    "dropped": "from airflow.operators.dagrun_operator import TriggerDagRunOperator\n"
+    "with DAG('d', schedule_interval=None):\n"
+    "    TriggerDagRunOperator(task_id='t', trigger_dag_id='x', python_callable=print)",
+    "no_schedule": "from datetime import datetime\ndag = DAG('d', start_date=datetime(2020, 1, 1))",
+    "positional": "from datetime import datetime, timedelta\n"
+    "dag = DAG('d', 'described', timedelta(days=2), datetime(2020, 1, 1))",
+    "presets": "from airflow.utils.dates import cron_presets, days_ago\n"
+    "dag = DAG('d', schedule_interval=cron_presets['@monthly'], start_date=days_ago(1, hour=3))",
+    "timetable": "from datetime import datetime\nfrom airflow.timetables.interval import CronDataIntervalTimetable\n"
+    "dag = DAG('d', timetable=CronDataIntervalTimetable('0 1 * * *', timezone='UTC'), start_date=datetime(2020, 1, 1))",
+    "old_paths": "from airflow.operators import BashOperator, PythonOperator\n"
+    "from airflow.operators.bash_operator import BashOperator as Bash\n"
+    "from airflow.operators.latest_only_operator import LatestOnlyOperator\n"
+    "from airflow.operators.email_operator import EmailOperator\n"
+    "from airflow.sensors.base_sensor_operator import BaseSensorOperator\n"
+    "from airflow.sensors.external_task_sensor import ExternalTaskSensor\n"
+    "from airflow.contrib.sensors.file_sensor import FileSensor\n"
+    "from airflow.contrib.operators.emr_add_steps_operator import EmrAddStepsOperator\n"
+    "from airflow.contrib.operators.aws_athena_operator import AWSAthenaOperator\n"
+    "from airflow.contrib.operators.ecs_operator import ECSOperator\n"
+    "from airflow.providers.amazon.aws.operators.aws_lambda import AwsLambdaInvokeFunctionOperator\n"
+    "from airflow.providers.amazon.aws.operators.s3_bucket import S3CreateBucketOperator\n"
+    "from airflow.providers.amazon.aws.transfers.s3_copy_object import S3CopyObjectOperator\n"
+    "from airflow.providers.amazon.aws.operators.glue import AwsGlueJobOperator\n"
+    "from airflow.providers.amazon.aws.sensors.emr_step import EmrStepSensor\n"
+    "from airflow.utils.decorators import apply_defaults\n"
+    "from airflow.utils.helpers import chain\n"
+    "from airflow.utils.weekday import WeekDay\n"
+    "from airflow.datasets import Dataset\n"
+    "dag = DAG('d', schedule_interval=None)",
+    "newer_paths": "from airflow.sdk import DAG, chain, dag, task, Param, Variable, BaseHook, TaskGroup\n"
+    "from airflow.providers.standard.operators.python import PythonOperator\n"
+    "from airflow.providers.standard.sensors.filesystem import FileSensor\n"
+    "dag = DAG('d', schedule=None)",
+    "subclass": "from library_of_operators import BaseCustomOperator\nfrom library_of_models import Model\n"
+    "class Own(BaseCustomOperator):\n    def execute(self, context): ...\n"
+    "class Settings(Model):\n    bucket: str = 'b'\n"
+    "with DAG('d', schedule_interval=None):\n    Own(task_id='t', path=Settings().bucket)",
+}
+
+
+def messages(file: ConvertedFile) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for item in (*file.findings, *(item for dag in file.dags for item in dag.findings)):
+        found.setdefault(item.code, []).append(item.message)
+    return found
+
+
+@pytest.mark.parametrize("name", SHIMS)
+def test_it_loads(shims: dict[str, ConvertedFile], name: str) -> None:
+    assert shims[name].dag_ids == ("d",), shims[name].findings
+
+
+@pytest.mark.parametrize("name", ["old_paths", "newer_paths"])
+def test_names_that_moved_are_no_stand_ins(shims: dict[str, ConvertedFile], name: str) -> None:
+    assert "SMP711" not in messages(shims[name])
+
+
+def test_an_argument_that_did_something_is_dropped_with_a_difference(shims: dict[str, ConvertedFile]) -> None:
+    assert messages(shims["dropped"])["SMP643"] == [
+        "python_callable of the task 't' has no counterpart in this version of Airflow and is dropped"
+    ]
+
+
+def test_the_default_schedule_is_another_one_since_airflow_3(shims: dict[str, ConvertedFile]) -> None:
+    expected = version("apache-airflow").startswith("3.")
+    assert ("SMP644" in messages(shims["no_schedule"])) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("presets", "0 0 1 * *"), ("positional", "2 days"), ("timetable", "the schedule")]
+)
+def test_schedules_in_old_arguments_are_kept(shims: dict[str, ConvertedFile], name: str, part: str) -> None:
+    assert part in messages(shims[name])["SMP611"][0]
+
+
+def test_a_subclass_of_something_unknown_is_a_task_of_its_own_type(shims: dict[str, ConvertedFile]) -> None:
+    assert messages(shims["subclass"])["SMP201"] == ["no translation for subclass.Own"]
