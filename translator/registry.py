@@ -117,6 +117,7 @@ class TaskStep:
     :param assets: files that the step needs, by their paths below the setting ``code_location``.
     :param build: for a step whose arguments depend on what the tasks it reads have become: gives the step. Its arguments
         are then rewritten like those of others.
+    :param carries: arguments of the task that the step itself follows, though a pipeline does not, such as ``retries``.
     :param findings: what differs.
     """
 
@@ -137,6 +138,7 @@ class TaskStep:
     wrapper: str = ""
     assets: Mapping[str, bytes] = field(default_factory=dict)
     build: Callable[[Values], TaskStep] | None = None
+    carries: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 

@@ -190,12 +190,18 @@ def dag_findings(dag: Any) -> list[Finding]:
 def _told(item: Any, table: Mapping[str, _Told], **where: str) -> Iterator[Finding]:
     """Findings about the arguments of a DAG or task that are set; their values are shown where they are short."""
     for name, (code, reason, usual) in table.items():
-        value = getattr(item, name, None)
+        value = _argument(item, name)
         value = value.value if isinstance(value, Enum) else value
         if not value or value in usual or type(value).__name__ in usual:
             continue
         text = f"{name}={value!r}" if type(value) in (int, str, bool) else name
         yield finding(code, f"{text}: {reason}", place=name, **where)
+
+
+def _argument(item: Any, name: str, default: Any = None) -> Any:
+    """An argument of a DAG or task; a mapped task keeps those of its operator in a table."""
+    value = getattr(item, name, None)
+    return getattr(item, "partial_kwargs", {}).get(name, default) if value is None else value
 
 
 def _own_dates(dag: Any) -> Iterator[Finding]:
@@ -221,16 +227,18 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
 
     found += _told(task, TASK_ARGUMENTS, task=task.task_id)
     for name in ("pre_execute", "post_execute"):
-        if getattr(task, f"_{name}_hook", None):
+        if getattr(task, f"_{name}_hook", None) or getattr(task, "partial_kwargs", {}).get(name):
             note("SMP202", "a pipeline calls no Python function around a step", name)
-    if task.email and (task.email_on_failure or task.email_on_retry):
+    if _argument(task, "email") and any(_argument(task, f"email_on_{event}", True) for event in ("failure", "retry")):
         note("SMP679", f"{_STEP_RULE} with currentStepStatus Failed and an SNS topic as target", "email")
     if step is None:
         return found
-    found += _told(task, STEP_ARGUMENTS, task=task.task_id)
-    if (task.retries or getattr(task, "retry_policy", None)) and step.type not in ("Condition", "Fail"):
+    not_carried = {name: told for name, told in STEP_ARGUMENTS.items() if name not in step.carries}
+    found += _told(task, not_carried, task=task.task_id)
+    retried = task.retries and "retries" not in step.carries
+    if (retried or _argument(task, "retry_policy")) and step.type not in ("Condition", "Fail"):
         note("SMP601", _retries(task), "retries")
-    if (limit := getattr(task, "max_ingestion_time", None)) not in (None, 36_000):  # the default of endpoints
+    if (limit := _argument(task, "max_ingestion_time")) not in (None, 36_000):  # the default of endpoints
         note("SMP610", f"max_ingestion_time={limit} s: a pipeline waits as long as the job runs", "max_ingestion_time")
     if getattr(task, "is_teardown", False) and not getattr(task, "on_failure_fail_dagrun", False):
         note(
@@ -238,9 +246,9 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
             "a failing teardown leaves a DAG run successful; a failing step fails the execution",
             "is_teardown",
         )
-    if getattr(task, "action_if_job_exists", None) == "fail":
+    if _argument(task, "action_if_job_exists") == "fail":
         note("SMP609", "action_if_job_exists='fail': the service makes a new name for each job", "action_if_job_exists")
-    if getattr(task, "wait_for_completion", True) is False:
+    if _argument(task, "wait_for_completion", True) is False:
         note(
             "SMP609",
             "wait_for_completion=False: a step always waits, so what follows starts later",
@@ -250,11 +258,11 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
 
 
 def _retries(task: Any) -> str:
-    parts = [f"retries={task.retries}"]
-    if task.retry_delay and task.retry_delay != timedelta(minutes=5):
-        parts.append(f"retry_delay={task.retry_delay.total_seconds():.0f} s")
+    parts, delay = [f"retries={task.retries}"], _argument(task, "retry_delay")
+    if delay not in (None, 300, timedelta(minutes=5)):
+        parts.append(f"retry_delay={delay}")
     parts += [
-        name for name in ("retry_exponential_backoff", "max_retry_delay", "retry_policy") if getattr(task, name, None)
+        name for name in ("retry_exponential_backoff", "max_retry_delay", "retry_policy") if _argument(task, name)
     ]
     return ", ".join(parts)
 

@@ -169,6 +169,7 @@ class _Job:
             {"StoppingCondition": {"MaxRuntimeInSeconds": limit}} if limit else {},
             xcom=_where,
             build=self.build,
+            carries=("retries", "executor_config"),
             findings=tuple(self.findings),
         )
 

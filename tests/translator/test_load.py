@@ -110,3 +110,11 @@ def test_an_unknown_argument_names_the_operator(tmp_path: Path) -> None:
     assert found.place == "line 4"
     assert "SageMakerTrainingStepOperator" in found.message
     assert "foo" in found.message
+
+
+def test_tasks_that_depend_on_each_other_in_a_circle_are_reported(tmp_path: Path) -> None:
+    operators = "from sagemaker_provider.operators import SageMakerFailStepOperator as Fail\n"
+    body = 'with DAG("d", schedule=None):\n    a, b = (Fail(task_id=name, error_message="") for name in "ab")\n    a >> b >> a\n'
+    (tmp_path / "a.py").write_text("from airflow.providers.common.compat.sdk import DAG\n" + operators + body)
+    dags, (found,) = load_dags(tmp_path / "a.py")
+    assert (dags, found.code, found.file) == ([], "SMP103", "a.py")

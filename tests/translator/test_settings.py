@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from airflow.timetables.interval import DeltaDataIntervalTimetable
-from dag_makers import IMAGE, ROLE, choice, codes, empty, make_dag, messages, step, steps_of
+from dag_makers import FUNCTION, IMAGE, ROLE, choice, codes, empty, make_dag, messages, step, steps_of
 from jinja2 import Undefined
 
-from sagemaker_provider.operators import SageMakerModelStepOperator, SageMakerProcessingStepOperator
+from sagemaker_provider.operators import (
+    SageMakerLambdaStepOperator,
+    SageMakerModelStepOperator,
+    SageMakerProcessingStepOperator,
+)
 from sagemaker_provider.translator import Conversion, convert, settings
 from sagemaker_provider.translator.settings import dag_findings
 
@@ -234,6 +238,30 @@ def test_a_finding_about_a_callback_shows_the_pattern_of_the_event() -> None:
     assert pattern["detail"]["pipelineArn"] == [{"suffix": {"equals-ignore-case": ":pipeline/churn-v2"}}]
 
 
+def test_the_arguments_of_a_mapped_task_are_looked_at() -> None:
+    options = {"retries": 2, "email": "me@example.com", "pre_execute": nothing, "on_skipped_callback": nothing}
+    with make_dag() as dag:
+        SageMakerLambdaStepOperator.partial(
+            task_id="work", function_arn=FUNCTION, aws_conn_id="other", **options
+        ).expand(config=[{"a": 1}, {"a": 2}])
+    found = {item.place: item.code for item in convert(dag).findings}
+    expected = {"email": "SMP679", "pre_execute": "SMP202", "on_skipped_callback": "SMP679"}
+    assert found.items() >= expected.items()
+
+
+def test_what_a_python_task_follows_itself_is_no_difference() -> None:
+    from airflow.providers.common.compat.sdk import task
+
+    with make_dag() as dag:
+
+        @task(retries=2, executor_config={"sagemaker": {"image": IMAGE}})
+        def work() -> int:
+            return 1
+
+        work()
+    assert not {"SMP601", "SMP615"} & set(codes(convert(dag), task="work"))
+
+
 def test_a_message_that_is_never_sent_is_no_finding() -> None:
     assert codes(of_task(email="me@example.com", email_on_failure=False, email_on_retry=False)) == []
 
@@ -245,7 +273,7 @@ def test_an_address_and_the_settings_of_an_executor_are_not_shown() -> None:
 
 def test_the_finding_about_retries_tells_how_they_would_wait() -> None:
     options = {"retries": 3, "retry_delay": MINUTE, "retry_exponential_backoff": True, "max_retry_delay": 60 * MINUTE}
-    expected = ["retries=3, retry_delay=60 s, retry_exponential_backoff, max_retry_delay"]
+    expected = ["retries=3, retry_delay=0:01:00, retry_exponential_backoff, max_retry_delay"]
     assert messages(of_task(**options), "SMP601") == expected
 
 
