@@ -5,16 +5,17 @@ PYTEST_ARGS ?=
 FOLDERS := definition hooks triggers sensors operators translator local provider example_dags example_dags/diabetes
 LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 
-.PHONY: help demo test test-airflow2 test-clients lint types docs benchmarks clean
+.PHONY: help demo test test-airflow2 test-clients test-mutations lint types docs benchmarks clean
 
 help:
-	@echo 'make demo           train a model on a local SageMaker, step by step and as a pipeline'
-	@echo 'make test           run the tests on Airflow 3'
-	@echo 'make test-airflow2  run the tests on Airflow 2.11'
-	@echo 'make test-clients   run the SageMaker SDK (2 and 3) and the AWS CLI on the local SageMaker'
-	@echo 'make lint types     check the style and the types'
-	@echo 'make docs           write the generated reference pages'
-	@echo 'make benchmarks     measure conversion and import times'
+	@echo 'make demo            train a model on a local SageMaker, step by step and as a pipeline'
+	@echo 'make test            run the tests on Airflow 3'
+	@echo 'make test-airflow2   run the tests on Airflow 2.11'
+	@echo 'make test-clients    run the SageMaker SDK (2 and 3) and the AWS CLI on the local SageMaker'
+	@echo 'make test-mutations  take each rule of findings away, and see whether a test notices (10 minutes)'
+	@echo 'make lint types      check the style and the types'
+	@echo 'make docs            write the generated reference pages'
+	@echo 'make benchmarks      measure conversion and import times'
 
 .venv/ready: pyproject.toml constraints/airflow3.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.10 to 3.13 is needed; set PYTHON=...'; exit 1; }
@@ -59,6 +60,9 @@ test-airflow2: .venv-airflow2/linked
 test-clients: .venv/linked .venv-clients-v2/ready .venv-clients-v3/ready
 	@.venv-clients-v2/bin/pytest $(PYTEST_ARGS) tests/clients/aws_cli.py tests/clients/sdk_v2.py
 	@.venv-clients-v3/bin/pytest $(PYTEST_ARGS) tests/clients/sdk_v3.py
+
+test-mutations: .venv/linked
+	@.venv/bin/python tests/mutations.py
 
 lint: .venv/linked
 	@.venv/bin/ruff check .
