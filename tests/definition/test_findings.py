@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from mutations import naming
 
 from sagemaker_provider.definition.findings import (
     RULES,
@@ -29,6 +30,11 @@ def test_a_rule_has_a_code_of_its_group_and_full_texts(code: str) -> None:
     assert rule.title and not rule.title.endswith(".")
     assert rule.cause.endswith(".") and rule.cure.endswith(".")
     assert len(rule.title) <= 60
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_a_test_names_the_code(code: str) -> None:
+    assert naming(code), "and make test-mutations says whether it notices that the rule is gone"
 
 
 def test_titles_are_unique() -> None:
