@@ -461,6 +461,16 @@ RULES: Final[dict[str, Rule]] = {
                 "A pipeline has scalars only, so the value must be known when converting to find the part that is read.",
                 "Give the Variable with --values, or use a param.",
             ),
+            "SMP240": (
+                "Work of another service stays in Airflow",
+                "The setting keeps the task in Airflow, or asks for a function that does not exist for this work.",
+                "Set services to native or function for the task, its DAG or all, or keep the task in Airflow.",
+            ),
+            "SMP241": (
+                "Setting of a function is missing",
+                "A pipeline takes the ARN of a function and the URL of a queue as literal text only, which hold account and Region.",
+                "Give account and region in the conversion settings.",
+            ),
         },
     ),
     **_rules(
@@ -796,6 +806,36 @@ RULES: Final[dict[str, Rule]] = {
                 "The task reads all that begins with the text; read from the step that writes there, it reads the folder only.",
                 "Nothing, unless the task should also read other folders whose names begin so.",
             ),
+            "SMP660": (
+                "Work of a generated function",
+                "A Lambda function makes the operator's call, with its own role, in the pipeline's account and Region; its time-out is 10 minutes, and it looks at long work at most every 15 minutes.",
+                "Deploy the function's stack once, as described in docs/aws-services.md, or set services to stay.",
+            ),
+            "SMP661": (
+                "Work that may start twice",
+                "A queue may deliver a message twice, and the service has no token that makes the second request harmless.",
+                "Check that the work may be done twice, or limit how often it runs at once in the service.",
+            ),
+            "SMP662": (
+                "Request without what Airflow adds",
+                "The operator would add to the request what only Airflow knows, or make a missing job first.",
+                "Write everything into the task's arguments, and make the job beforehand.",
+            ),
+            "SMP663": (
+                "Time limit of a call",
+                "A Lambda step ends after 10 minutes; in Airflow the call takes as long as it needs.",
+                "Use a Processing step for large amounts of data.",
+            ),
+            "SMP664": (
+                "XCom that no output can be",
+                "Outputs of a step are texts of at most 1,024 characters; the task's XCom is more, so no step can read it.",
+                "Read it from the service in the task that needs it.",
+            ),
+            "SMP665": (
+                "Steps of EMR one after the other",
+                "The operator adds all steps at once and leaves them to EMR; a pipeline runs a step when the one before has succeeded.",
+                "Set services to function where the steps must run as EMR decides.",
+            ),
         },
     ),
     **_rules(
@@ -871,6 +911,16 @@ RULES: Final[dict[str, Rule]] = {
                 "S3 location that another task writes to",
                 "The task reads from where another one writes to, and keeps the text, because which step made the data is not certain.",
                 "Refer to the step's properties where this is meant; let the tasks depend on each other.",
+            ),
+            "SMP720": (
+                "Step of another service",
+                "The setting services decides between a native step, where a pipeline has one that fits, and a function.",
+                "Set services to function for the task if the operator's XCom or details matter.",
+            ),
+            "SMP722": (
+                "Sensor at the start of a DAG",
+                "The pipeline starts and then waits.",
+                "Start the pipeline by an EventBridge rule on the object instead, and remove the sensor.",
             ),
         },
     ),

@@ -59,6 +59,13 @@ SETTINGS: Final[dict[str, Row]] = {
     ),
     "account": Row(str, "AWS account of the pipeline, 12 digits."),
     "region": Row(str, "AWS Region of the pipeline."),
+    "services": Row(
+        str,
+        "Who does the work of other AWS services: a native step where there is one and else a function, a function, or Airflow.",
+        None,
+        None,
+        ("native", "function", "stay"),
+    ),
 }
 """Every setting by its name in the file."""
 

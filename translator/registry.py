@@ -23,6 +23,9 @@ OWN: Final = (
     "sagemaker_provider.translator.tasks_amazon",
     "sagemaker_provider.translator.tasks_core",
     "sagemaker_provider.translator.tasks_python",
+    "sagemaker_provider.translator.tasks_s3",
+    "sagemaker_provider.translator.tasks_services",
+    "sagemaker_provider.translator.tasks_emr",
 )
 
 if TYPE_CHECKING:
