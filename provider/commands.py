@@ -81,6 +81,8 @@ def convert(args: Namespace) -> int:
                 "file": source,
                 "output": None if failed else str(target),
                 "pipeline": dag.pipeline,
+                "schedules": dag.schedules,
+                "date_parameters": dag.date_parameters,
                 "findings": [item.to_json() for item in found],
             }
         )

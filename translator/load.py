@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,13 @@ def _import_error(file: str, text: str) -> Finding:
     after = [line for line in lines[frames[-1] + 1 if frames else 0 :] if not line.startswith("    ")]
     reason = " ".join(part.strip() for part in after or lines[-1:]) or "it does not import"
     places = [line for line in lines if line.strip().startswith(f'File "{file}"')]
-    number = places[-1].split("line ")[1].split(",")[0] if places and "line " in places[-1] else ""
+    line = int(places[-1].split("line ")[1].split(",")[0]) if places and "line " in places[-1] else 0
     code = "SMP101"
     if "AirflowDagCycleException" in reason or "Cycle detected" in reason:
         code, reason = "SMP103", reason.partition(": ")[2] or reason
     elif "AirflowDagDuplicatedIdException" in reason:
         code, reason = "SMP105", reason.partition(": ")[2] or reason
-    return finding(code, reason, file=shown(file), place=f"line {number}" if number else "")
+    return replace(finding(code, reason, file=shown(file)), line=line)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sagemaker_provider.definition.findings import Finding, finding
@@ -57,7 +57,7 @@ class Loading:
         if self.world:
             return
         file, line = self.caller() or ("", 0)
-        found = finding(code, message, file=shown(file), place=f"line {line}" if line else "")
+        found = replace(finding(code, message, file=shown(file)), line=line)
         if found not in self.findings:
             self.findings.append(found)
 

@@ -21,7 +21,7 @@ _LONGEST_NAME: Final = 60
 _SEPARATORS: Final = "-_./:,;|=+@& ?*~"
 _WORDS: Final = (
     "".join(f"{OPEN}aAb{mark}" for mark in _SEPARATORS),
-    "".join(f"{OPEN}zZyyx{mark}{mark}" for mark in reversed(_SEPARATORS)),
+    "".join(f"{OPEN}zZyyx{mark}" for mark in reversed(_SEPARATORS)),
 )
 """The text of a token in each world: what changes letters, cuts, or looks for separators, damages it and can be seen."""
 TOKEN: Final = re.compile(f"(?:{'|'.join(map(re.escape, _WORDS))})#([0-9]+){CLOSE}")

@@ -73,6 +73,8 @@ class ConvertedDag:
     :param definition: the JSON text of the definition; ``None`` when there is an error among the findings.
     :param pipeline: members of a CreatePipeline request that come from the DAG.
     :param assets: files that the steps need: relative path -> content.
+    :param schedules: requests to EventBridge Scheduler.
+    :param date_parameters: parameters that are dates: name -> template.
     """
 
     dag_id: str
@@ -80,6 +82,8 @@ class ConvertedDag:
     pipeline: dict[str, Any]
     findings: list[Finding]
     assets: dict[str, bytes]
+    schedules: list[dict[str, Any]]
+    date_parameters: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,8 @@ def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
                 dict(item["pipeline"]),
                 list(map(_finding, item["findings"])),
                 {_inside(name): base64.b64decode(content) for name, content in item["assets"].items()},
+                list(item["schedules"]),
+                dict(item["date_parameters"]),
             )
             for item in result["dags"]
         )
@@ -387,25 +393,32 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         conversion = convert(dag, request.settings)
         results = [*settled, *conversion.findings]
         definition = None if conversion.definition is None else conversion.definition.to_json()
-        assets = dict(getattr(conversion, "assets", {}))
+        assets = conversion.assets
         if definition is not None and not errors(results) and (unstable or first != second):
             again = convert(others[dag.dag_id], request.settings)
             same = again.definition is not None and again.definition.to_json() == definition
-            if not same or dict(getattr(again, "assets", {})) != assets:
+            if not same or again.assets != assets:
                 results.append(finding("SMP111", "something in the definition is different at every load"))
-        written = "".join([definition or "", *(content.decode("latin-1") for content in assets.values())])
-        if problem := leak(written + json.dumps(conversion.pipeline, default=str), secrets):
+        data = {
+            "pipeline": conversion.pipeline,
+            "schedules": conversion.schedules,
+            "date_parameters": conversion.date_parameters,
+        }
+        content = [definition or "", json.dumps(data), *(item.decode("latin-1") for item in assets.values())]
+        if problem := leak("".join(content), secrets):
             results.append(problem)
+            data = {"pipeline": {}, "schedules": [], "date_parameters": {}}
         results = _clean(explained(results), stubs, secrets)
-        results = [replace(item, dag=dag.dag_id, file=item.file or shown(str(source))) for item in results]
         failed = bool(errors([*results, *loading.findings]))
         dags.append(
             {
+                **data,
                 "dag_id": dag.dag_id,
                 "definition": None if failed else definition,
-                "pipeline": conversion.pipeline if not leak(json.dumps(conversion.pipeline), secrets) else {},
-                "findings": [item.to_json() for item in results],
-                "assets": {name: base64.b64encode(content).decode() for name, content in assets.items() if not failed},
+                "assets": {} if failed else {key: base64.b64encode(item).decode() for key, item in assets.items()},
+                "findings": [
+                    replace(item, dag=dag.dag_id, file=item.file or shown(str(source))).to_json() for item in results
+                ],
             }
         )
     held = _held(file)

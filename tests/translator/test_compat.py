@@ -77,7 +77,7 @@ ERRORS = {
     "kubernetes_task": "SMP201",
     "list_from_variable": "SMP523",
     "number_from_environment": "SMP101",
-    "sdk_config": "SMP206",
+    "sdk_config": "SMP209",
     "secret_variable": "SMP306",
     "subdag": "SMP201",
     "syntax_error": "SMP101",
@@ -115,16 +115,16 @@ def test_a_name_made_from_clock_and_uuid_is_left_out_and_its_readers_read_the_st
 
 def test_a_file_that_does_not_load_says_what_it_holds(converted: dict[str, ConvertedFile]) -> None:
     (found,) = [item for item in converted["syntax_error"].findings if item.code == "SMP101"]
-    assert found.place == "line 9"
+    assert found.line == 9
     assert found.message.endswith("the file holds 2 tasks (1 PythonOperator, 1 SageMakerTrainingOperator)")
 
 
 def test_inputs_are_named_with_file_and_line(converted: dict[str, ConvertedFile]) -> None:
-    found = [(item.place, item.message) for item in converted["environment"].findings if item.code == "SMP641"]
+    found = [(item.line, item.message) for item in converted["environment"].findings if item.code == "SMP641"]
     assert found == [
-        ("line 8", "the environment variable 'ML_BUCKET' has no value"),
-        ("line 19", "the environment variable 'ML_ROLE_ARN' has no value"),
-        ("line 22", "the environment variable 'ML_INSTANCE' has no value"),
+        (8, "the environment variable 'ML_BUCKET' has no value"),
+        (19, "the environment variable 'ML_ROLE_ARN' has no value"),
+        (22, "the environment variable 'ML_INSTANCE' has no value"),
     ]
 
 

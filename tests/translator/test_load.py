@@ -41,8 +41,8 @@ def test_one_file_is_read_whatever_its_words(tmp_path: Path) -> None:
     (tmp_path / "plain.py").write_text("1 / 0\n")
     dags, findings = load_dags(tmp_path / "plain.py")
     assert dags == []
-    assert [(item.code, item.file, item.place, item.message) for item in findings] == [
-        ("SMP101", "plain.py", "line 1", "ZeroDivisionError: division by zero")
+    assert [(item.code, item.file, item.line, item.message) for item in findings] == [
+        ("SMP101", "plain.py", 1, "ZeroDivisionError: division by zero")
     ]
 
 
@@ -59,7 +59,7 @@ def test_the_error_in_a_module_beside_the_file_names_the_line_of_the_file(tmp_pa
     (tmp_path / "helper_that_fails.py").write_text("\n\n\nraise RuntimeError('broken helper')\n")
     (tmp_path / "main.py").write_text("# airflow dag\nimport helper_that_fails\n")
     _, findings = load_dags(tmp_path / "main.py")
-    assert [(item.place, item.message) for item in findings] == [("line 2", "RuntimeError: broken helper")]
+    assert [(item.line, item.message) for item in findings] == [(2, "RuntimeError: broken helper")]
 
 
 @pytest.mark.parametrize("end", ["sys.exit(0)", "sys.exit('bye')", "raise SystemExit", "raise BaseException('x')"])
@@ -68,7 +68,7 @@ def test_a_file_that_ends_the_process_is_an_error_of_that_file_only(tmp_path: Pa
     (tmp_path / "b.py").write_text(DAG.format("good"))
     dags, findings = load_dags(tmp_path)
     assert [dag.dag_id for _, dag in dags] == ["good"]
-    assert [(item.code, item.file, item.place) for item in findings] == [("SMP101", "a.py", "line 2")]
+    assert [(item.code, item.file, item.line) for item in findings] == [("SMP101", "a.py", 2)]
 
 
 def test_logging_is_as_before_afterwards(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_an_error_of_our_operators_names_the_line_of_the_file(tmp_path: Path) ->
         "    t.properties.ModelArtifacts.S3ModelArtifact\n"
     )
     _, (found,) = load_dags(tmp_path / "d.py")
-    assert (found.code, found.place) == ("SMP101", "line 5")
+    assert (found.code, found.line) == ("SMP101", 5)
     assert "did you mean 'S3ModelArtifacts'?" in found.message
 
 
@@ -107,7 +107,7 @@ def test_an_unknown_argument_names_the_operator(tmp_path: Path) -> None:
         "    SageMakerTrainingStepOperator(task_id='t', config={}, foo=1)\n"
     )
     _, (found,) = load_dags(tmp_path / "d.py")
-    assert found.place == "line 4"
+    assert found.line == 4
     assert "SageMakerTrainingStepOperator" in found.message
     assert "foo" in found.message
 

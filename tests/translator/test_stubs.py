@@ -147,7 +147,7 @@ def test_a_text_that_is_cut_or_changed_is_an_error(name: str) -> None:
     before=st.text(max_size=9),
     real=st.text(max_size=9),
     after=st.text(max_size=9),
-    operations=st.lists(st.sampled_from(sorted(OPERATIONS)), max_size=2),
+    operations=st.lists(st.sampled_from(sorted(OPERATIONS)), max_size=1),
 )
 def test_what_is_written_is_what_the_real_value_would_give(
     before: str, real: str, after: str, operations: list[str]
