@@ -13,12 +13,13 @@ from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable, DeltaTriggerTimetable
 from botocore.validate import validate_parameters
-from dag_makers import empty, make_dag
+from dag_makers import empty, make_dag, step, steps_of
 from dateutil.relativedelta import relativedelta
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scheduler_times import times
 
+from sagemaker_provider.translator import convert
 from sagemaker_provider.translator.cron import NoCronError, clock_changes, scheduler_crons
 from sagemaker_provider.translator.schedule import SCHEDULED_TIME, date_inputs, due, schedules
 
@@ -456,6 +457,23 @@ FORM = ".strftime('%Y-%m-%dT%H:%M:%SZ')"
 def test_a_date_is_filled_where_the_scheduled_time_is_that_date(
     timetable: Any, expression: str, code: str | None
 ) -> None:
-    filled, findings = date_inputs({"date": expression}, scheduled(timetable))
+    filled, findings = date_inputs({"date": f"{{{{ {expression} }}}}"}, scheduled(timetable))
     assert [item.code for item in findings] == ([code] if code else [])
     assert filled == ({} if code == "SMP675" else {"date": SCHEDULED_TIME})
+
+
+def test_the_schedule_of_a_conversion_gives_the_date() -> None:
+    form = "{{ logical_date.strftime('%Y-%m-%dT%H:%M:%SZ') }}"
+    with make_dag(schedule=TRIGGER, start_date=JANUARY) as dag:
+        step("work", config={"at": form, "day": "{{ ds }}"})
+    conversion = convert(dag)
+    (request,) = conversion.schedules
+    (given,) = request["Target"]["SageMakerPipelineParameters"]["PipelineParameterList"]
+    assert given["Value"] == SCHEDULED_TIME
+    assert steps_of(conversion)["work"]["Arguments"]["at"] == {"Get": f"Parameters.{given['Name']}"}
+    assert [item.place for item in conversion.findings if item.code == "SMP675"] == ["Parameters.ds"]
+
+
+def test_two_dates_in_one_form_are_not_taken_for_one() -> None:
+    twice = f"{{{{ logical_date{FORM} }}}}-{{{{ logical_date{FORM} }}}}"
+    assert date_inputs({"date": twice}, scheduled(TRIGGER))[0] == {}
