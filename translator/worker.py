@@ -1,12 +1,14 @@
 """DAG files in processes of their own.
 
-A server process imports Airflow once, without credentials in its environment, and forks a process for each file. That
-process may not use the network, start processes or write (:mod:`.confinement`), has a time limit, and answers with data:
-findings, definitions as text, assets. Nothing of it is ever unpickled, and what it prints goes nowhere.
+A server process imports Airflow once, without credentials in its environment, and forks a process for each file; it is kept
+for later requests of the same client. The process of a file may not use the network, start processes or write
+(:mod:`.confinement`), has a time limit, and answers with data: findings, definitions as text, assets. Nothing of it is ever
+unpickled, and what it prints goes nowhere.
 """
 
 from __future__ import annotations
 
+import atexit
 import base64
 import gc
 import json
@@ -18,12 +20,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from sagemaker_provider.definition.findings import Finding, Severity, errors, finding
 from sagemaker_provider.translator.convert import Settings
@@ -34,7 +37,7 @@ from sagemaker_provider.translator.static import outline
 TIMEOUT: Final = 60.0
 """Seconds that loading and converting one file may take."""
 _LONGEST_SOURCE: Final = 2**20
-_SERVER: Final = """
+_PROGRAM: Final = """
 import sys
 sys.path[:] = filter(None, sys.path)  # the current folder is no place for modules
 from sagemaker_provider.translator.worker import serve
@@ -64,6 +67,29 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     timeout: float = TIMEOUT
     jobs: int = os.cpu_count() or 1
+
+
+class _Task(NamedTuple):
+    """A request with all that the server does not share with its client."""
+
+    request: Request
+    environment: dict[str, str]
+    folder: str
+    modules: list[str]
+    temporary: str
+
+
+class _Server(NamedTuple):
+    """A running server: for which process and Airflow it is, and where it writes what goes wrong."""
+
+    key: tuple[int, str | None]
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+    def errors(self) -> str:
+        """The end of what it wrote."""
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace").strip()[-2000:]
 
 
 @dataclass(frozen=True)
@@ -121,34 +147,61 @@ def convert_files(request: Request) -> list[ConvertedFile]:
 
 def _answers(request: Request) -> Iterator[dict[str, Any]]:
     """What the server says about each file, as it comes."""
-    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory(prefix="sagemaker-convert-") as temporary:
-        environment = {
-            **clean_environment(request.inputs),
-            "TMPDIR": temporary,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        }
-        with subprocess.Popen(  # noqa: S603 - this Python, with a program of ours
-            [sys.executable, "-c", _SERVER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-        ) as server:
-            assert server.stdin is not None and server.stdout is not None
-            try:
-                with suppress(BrokenPipeError):
-                    pickle.dump(request, server.stdin)
-                    server.stdin.flush()
-                for line in server.stdout:
-                    yield json.loads(line)
-            finally:
-                with suppress(BrokenPipeError):
-                    server.stdin.close()  # the server ends what still runs
-                server.wait()
-        if server.returncode:
-            errors.seek(0)
-            text = errors.read().decode(errors="replace").strip()
-            raise RuntimeError(f"the process that loads DAG files ended with {server.returncode}: {text[-2000:]}")
+    with _LOCK, tempfile.TemporaryDirectory(prefix="sagemaker-convert-") as temporary:
+        server = _server()
+        assert server.stdin is not None and server.stdout is not None
+        environment = {**clean_environment(request.inputs), "TMPDIR": temporary}
+        task = _Task(request, environment, os.getcwd(), list(filter(None, sys.path)), temporary)
+        done = False
+        try:
+            with suppress(BrokenPipeError):
+                pickle.dump(task, server.stdin)
+                server.stdin.flush()
+            for line in server.stdout:
+                answer = json.loads(line)
+                if done := answer["file"] is None:
+                    break
+                yield answer
+        finally:
+            if not done:
+                _stop_server()
+        if not done:
+            raise RuntimeError(f"the process that loads DAG files ended: {_SERVERS.pop().errors()}")
+
+
+_LOCK: Final = threading.Lock()
+_SERVERS: Final[list[_Server]] = []
+"""The server of this process, once there is one."""
+
+
+def _server() -> subprocess.Popen[bytes]:
+    """The server; a new one where there is none, or where it belongs to another Airflow or was forked from."""
+    key = (os.getpid(), os.environ.get("AIRFLOW_HOME"))
+    if _SERVERS and _SERVERS[-1].key == key and _SERVERS[-1].process.poll() is None:
+        return _SERVERS[-1].process
+    _stop_server()
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the server
+    environment = {**clean_environment(Inputs()), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(  # noqa: S603 - this Python, with a program of ours
+        [sys.executable, "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+    )
+    _SERVERS[:] = [_Server(key, process, errors)]
+    return process
+
+
+@atexit.register
+def _stop_server() -> None:
+    """End the server and what still runs of it."""
+    for server in _SERVERS:
+        if server.key[0] == os.getpid() and server.process.stdin and server.process.stdout:
+            with suppress(BrokenPipeError):
+                server.process.stdin.close()  # the server ends what still runs
+            server.process.wait()
+            server.process.stdout.close()
 
 
 def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
@@ -220,12 +273,19 @@ class _Process:
 
 
 def serve() -> None:
-    """Read a request from standard input, and write a line about each file to standard output."""
-    request: Request = pickle.load(sys.stdin.buffer)  # noqa: S301 - from convert_files
+    """Read requests from standard input; write a line about each file to standard output, and one after the last."""
     with os.fdopen(os.dup(1), "w") as answers, open(os.devnull, "r+b") as nothing:
         os.dup2(nothing.fileno(), 1)
         _preload()
-        _convert_all(request, _files(request.path), answers)
+        while True:
+            try:
+                task: _Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - from convert_files
+            except EOFError:
+                return
+            os.chdir(task.folder)
+            if not _convert_all(task, _files(task.request.path), answers):
+                return
+            _write(answers, None)
 
 
 def _preload() -> None:
@@ -258,8 +318,12 @@ def _files(path: Path) -> list[str]:
     return sorted(map(str, find_dag_file_paths(str(path.resolve()), safe_mode=True)))
 
 
-def _convert_all(request: Request, files: Iterable[str], answers: IO[str]) -> None:
-    """Convert files, some at a time; end those that take too long, and all of them when the client goes away."""
+def _convert_all(task: _Task, files: Iterable[str], answers: IO[str]) -> bool:
+    """Convert files, some at a time; end those that take too long, and all of them when the client goes away.
+
+    :return: whether the client is still there.
+    """
+    request = task.request
     pending = list(files)[::-1]
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin, selectors.EVENT_READ, None)
@@ -267,13 +331,13 @@ def _convert_all(request: Request, files: Iterable[str], answers: IO[str]) -> No
     try:
         while pending or running:
             while pending and len(running) < max(1, request.jobs):
-                descriptor, process = _start(request, pending.pop())
+                descriptor, process = _start(task, pending.pop())
                 running[descriptor] = process
                 selector.register(descriptor, selectors.EVENT_READ, process)
             nearest = min(process.deadline for process in running.values())
             for key, _ in selector.select(max(0, nearest - time.monotonic())):
                 if key.data is None:
-                    return
+                    return False
                 content = os.read(key.fd, 1 << 20)
                 key.data.written += content
                 if not content:
@@ -288,14 +352,17 @@ def _convert_all(request: Request, files: Iterable[str], answers: IO[str]) -> No
                     _end(process)
                     reason = f"loading and converting takes longer than {request.timeout:g} s"
                     _write(answers, process.file, "SMP107", reason)
+        return True
     finally:
+        selector.close()
         for process in running.values():
             _end(process)
 
 
-def _start(request: Request, file: str) -> tuple[int, _Process]:
+def _start(task: _Task, file: str) -> tuple[int, _Process]:
+    request = task.request
     reading, writing = os.pipe()
-    temporary = Path(tempfile.mkdtemp())
+    temporary = Path(tempfile.mkdtemp(dir=task.temporary))
     pid = os.fork()
     if pid:
         os.close(writing)
@@ -303,6 +370,9 @@ def _start(request: Request, file: str) -> tuple[int, _Process]:
     try:
         os.setsid()
         _to_nowhere(keep=writing)
+        os.environ.clear()
+        os.environ.update(task.environment)
+        sys.path[:] = task.modules
         content = json.dumps(_result(request, Path(file), temporary)).encode()
         with os.fdopen(writing, "wb") as target:
             target.write(content)
@@ -342,7 +412,7 @@ def _end(process: _Process) -> None:
     shutil.rmtree(process.temporary, ignore_errors=True)
 
 
-def _write(answers: IO[str], file: str, code: str = "", reason: str = "", text: str = "") -> None:
+def _write(answers: IO[str], file: str | None, code: str = "", reason: str = "", text: str = "") -> None:
     answers.write(json.dumps({"file": file, "code": code, "reason": reason, "text": text}) + "\n")
     answers.flush()
 

@@ -330,7 +330,8 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_what_cannot_be_loaded_at_all_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "d.py").write_text(dag_of(GOOD, "d"))
-    monkeypatch.setattr("sagemaker_provider.translator.worker._SERVER", "raise SystemExit('no Airflow here')")
+    monkeypatch.setattr("sagemaker_provider.translator.worker._SERVERS", [])
+    monkeypatch.setattr("sagemaker_provider.translator.worker._PROGRAM", "raise SystemExit('no Airflow here')")
     with pytest.raises(RuntimeError, match="no Airflow here"):
         convert_files(Request(tmp_path / "d.py"))
     assert os.listdir(tmp_path) == ["d.py"]
