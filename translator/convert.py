@@ -737,7 +737,7 @@ class _Compiler:
 
 def _identities(resource: Resource) -> set[str]:
     """The members of a description that say which one it is."""
-    paths = [*resource.identifiers, *resource.identifiers.values(), resource.name or ""]
+    paths = [*resource.identifiers, *resource.identifiers.values(), resource.name or "", "Id"]
     return {path.rpartition(".")[2] for path in paths}
 
 

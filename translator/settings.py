@@ -248,7 +248,7 @@ def task_findings(task: Any, step: TaskStep | None) -> list[Finding]:
         )
     if _argument(task, "action_if_job_exists") == "fail":
         note("SMP609", "action_if_job_exists='fail': the service makes a new name for each job", "action_if_job_exists")
-    if _argument(task, "wait_for_completion", True) is False:
+    if _argument(task, "wait_for_completion", True) is False and step.type != "Lambda":
         note(
             "SMP609",
             "wait_for_completion=False: a step always waits, so what follows starts later",

@@ -280,8 +280,10 @@ class Upstream:
         return found
 
 
-def _tree(values: dict[str, Any]) -> dict[str, Any]:
-    """Nested objects from paths with points."""
+def _tree(values: dict[str, Any]) -> Any:
+    """Nested objects from paths with points; the path of nothing is the whole."""
+    if "" in values:
+        return decode(values[""], None)
     found: dict[str, Any] = {}
     for path, value in values.items():
         *before, last = path.split(".")

@@ -30,6 +30,7 @@ from sagemaker_provider.translator.registry import (
     XComFile,
     XComOf,
     node_id,
+    same_path,
 )
 
 _PARTITIONS = {"cn": "aws-cn"}
@@ -74,7 +75,7 @@ class XComSource:
 
     :param file: S3 URI of the folder with ``xcom.json``; or
     :param operation: (boto3 client, Describe operation) that gives it; or
-    :param values: path in the XCom, keys joined by points -> expression, where that is all there is.
+    :param values: path in the XCom, keys joined by points -> expression, where that is all there is; "" for the whole.
     :param request: members of the Describe request.
     :param result: path in the response under which the description is, if not the whole.
     :param wrapper: key under which the XCom has the description, if it is not the description itself.
@@ -271,8 +272,14 @@ class Values:
             output = ("ProcessingOutputConfig", "Outputs", Key(whole.property_file), "S3Output", "S3Uri")
             return XComSource(file=step_property(name, *output))
         row = STEP_TYPES[step.type]
-        if outputs := step.members.get("OutputParameters"):
-            path = ("OutputParameters",)
+        outputs, path = step.members.get("OutputParameters") or (), ("OutputParameters",)
+        if step.xcom is not same_path and not step.wrapper:  # the XCom is not the description of the step
+            if whole == path:
+                return XComSource(values={item.name: step_property(name, *path, Key(item.name)) for item in outputs})
+            if not isinstance(whole, tuple) or isinstance(whole, XComOf):
+                raise templates.UntranslatableError(f"the XCom of {task_id!r} is no single property of its step", "SMP304")
+            return XComSource(values={"": step_property(name, *whole)})
+        if outputs:
             prefix = ".".join(map(str, (step.wrapper,) if step.wrapper else ()))
             values = {
                 ".".join(filter(None, (prefix, *path, item.name))): step_property(name, *path, Key(item.name))
