@@ -121,28 +121,29 @@ def parts(name, value):
 def advance(message, attributes, begin, look):
     """Take the work of a message one step further: start the job or look at it; answer, or send the message again."""
     if next(value for key, value in message.items() if key.lower() == "status") == "Stopping":
-        return  # the next look at the job notices it
+        return None  # the next look at the job notices it
     arguments = nested(message["arguments"])
     wait, job = arguments["wait"], message.get("job", arguments.get("job"))
+    done = False
     try:
         if job is None:
             job = begin(arguments["request"], message, attributes)
-        elif look(job, wait):
-            answer(message, outputs(job))
-            return
-        elif stopping(message):
+        else:
+            done = look(job, wait)
+        if not done and stopping(message):
             stop(job, wait)
             raise RuntimeError("the pipeline was stopped")
         until = message.get("until", time.time() + wait["timeout_seconds"])
-        if time.time() > until:
+        if not done and time.time() > until:
             raise TimeoutError(f"not done after {wait['timeout_seconds']} s")
     except Exception as error:
         traceback.print_exc()
-        answer(message, reason=f"{type(error).__name__}: {error}")
-        return
+        return answer(message, reason=f"{type(error).__name__}: {error}")
+    if done:
+        return answer(message, outputs(job))
     body = json.dumps({**message, "job": job, "until": until})
     delay = min(int(wait["poll_seconds"]), 900)
-    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=body, DelaySeconds=delay)
+    return boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=body, DelaySeconds=delay)
 
 
 def once(message):

@@ -277,7 +277,9 @@ class Values:
             if whole == path:
                 return XComSource(values={item.name: step_property(name, *path, Key(item.name)) for item in outputs})
             if not isinstance(whole, tuple) or isinstance(whole, XComOf):
-                raise templates.UntranslatableError(f"the XCom of {task_id!r} is no single property of its step", "SMP304")
+                raise templates.UntranslatableError(
+                    f"the XCom of {task_id!r} is no single property of its step", "SMP304"
+                )
             return XComSource(values={"": step_property(name, *whole)})
         if outputs:
             prefix = ".".join(map(str, (step.wrapper,) if step.wrapper else ()))

@@ -44,7 +44,7 @@ def install(path, script):
     botocore.client.BaseClient._make_api_call = call
     return lambda: setattr(botocore.client.BaseClient, "_make_api_call", real)
 '''
-OWN = ("sagemaker.", "lambda.Invoke", "sts.")
+OWN = ("sagemaker.", "sts.")
 TOKENS = ("ClientRequestToken", "clientToken", "ClientToken")
 
 
@@ -145,11 +145,7 @@ class World:
             "recorder.py": RECORDER,
             "recorded.py": f"import recorder\nrecorder.install({str(record)!r}, {self.script!r})\nfrom index import *\n",
         }
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            for name, text in files.items():
-                archive.writestr(name, text)
-        self.client("lambda").update_function_code(FunctionName=stack, ZipFile=content.getvalue())
+        self.client("lambda").update_function_code(FunctionName=stack, ZipFile=zipped(files))
         self.client("lambda").update_function_configuration(FunctionName=stack, Handler=f"recorded.{handler}")
         if "AWS::SQS::Queue" not in body:
             return []
@@ -181,3 +177,11 @@ def filled(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: filled(item) for key, item in value.items() if item not in (None, "", {}, [])}
     return [filled(item) for item in value] if isinstance(value, list) else value
+
+
+def zipped(files: Mapping[str, str]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()

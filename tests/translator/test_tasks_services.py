@@ -17,6 +17,7 @@ from airflow.providers.amazon.aws.operators import (
     eventbridge,
     glue,
     glue_crawler,
+    lambda_function,
     redshift_data,
     s3,
     sns,
@@ -28,11 +29,17 @@ from airflow.providers.amazon.aws.sensors import batch as batch_sensors
 from airflow.providers.amazon.aws.sensors import emr as emr_sensors
 from airflow.providers.amazon.aws.sensors import glue as glue_sensors
 from airflow.providers.amazon.aws.sensors import glue_crawler as glue_crawler_sensors
+from airflow.providers.amazon.aws.sensors import s3 as s3_sensors
 from airflow.providers.amazon.aws.sensors import step_function as step_function_sensors
-from services_world import World
+from airflow.providers.common.compat.sdk import BaseOperator
+from dag_makers import FUNCTION, ROLE, codes, make_dag, messages, step, steps_of
+from services_world import World, zipped
 
 from sagemaker_provider.local.service import LocalSettings, local_sagemaker
+from sagemaker_provider.translator import Defaults, Settings, TaskStep, convert, translates
 from sagemaker_provider.translator.function_code import parts
+from sagemaker_provider.translator.function_steps import function_arn
+from sagemaker_provider.translator.templates import UntranslatableError
 
 Make = Callable[[], Any]
 
@@ -50,10 +57,15 @@ def world(_local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World
     _local.reset()
     urllib.request.urlopen(urllib.request.Request(f"{_local.url}/moto-api/reset", method="POST")).read()
     world = World(_local, tmp_path)
-    s3 = world.client("s3")
-    s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    storage = world.client("s3")
+    storage.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     for key in ("in/a.csv", "in/b.csv", "other"):
-        s3.put_object(Bucket="bucket", Key=key, Body=b"1")
+        storage.put_object(Bucket="bucket", Key=key, Body=b"1")
+    role = world.client("iam").create_role(RoleName="echo", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    code = {"ZipFile": zipped({"echo.py": "def handler(event, context):\n    return {'got': event}\n"})}
+    world.client("lambda").create_function(
+        FunctionName="echo", Runtime="python3.12", Role=role, Handler="echo.handler", Code=code
+    )
     return world
 
 
@@ -76,6 +88,25 @@ CASES: dict[str, tuple[Make, dict[str, Any]]] = {
     ),
     "s3-delete": (lambda: s3.S3DeleteObjectsOperator(task_id="t", bucket="bucket", keys=["in/a.csv", "other"]), {}),
     "s3-delete-one": (lambda: s3.S3DeleteObjectsOperator(task_id="t", bucket="bucket", keys="in/a.csv"), {}),
+    "s3-delete-prefix": (
+        lambda: s3.S3DeleteObjectsOperator(task_id="t", bucket="bucket", prefix="in/", from_datetime="2020-01-01"),
+        {},
+    ),
+    "s3-list": (lambda: s3.S3ListOperator(task_id="t", bucket="bucket", prefix="in/", delimiter="/"), {}),
+    "s3-key": (
+        lambda: s3_sensors.S3KeySensor(task_id="t", bucket_key=["s3://bucket/in/a.csv", "s3://bucket/other"]),
+        {},
+    ),
+    "s3-key-wildcard": (
+        lambda: s3_sensors.S3KeySensor(task_id="t", bucket_name="bucket", bucket_key="in/*.csv", wildcard_match=True),
+        {},
+    ),
+    "lambda-invoke": (
+        lambda: lambda_function.LambdaInvokeFunctionOperator(
+            task_id="t", function_name="echo", payload='{"a": {"b": 1}}', qualifier="$LATEST"
+        ),
+        {},
+    ),
     "s3-create": (
         lambda: s3.S3CreateObjectOperator(
             task_id="t", s3_key="s3://bucket/new", data="text", replace=True, encrypt=True
@@ -287,3 +318,244 @@ def test_the_same_requests_and_results(world: World, name: str) -> None:
 def unique(calls: list[Any]) -> list[Any]:
     """How often something is looked at is no matter."""
     return list({json.dumps(call, sort_keys=True): call for call in calls}.values())
+
+
+# What becomes what, without running it
+
+
+GIVEN = {"account": "123456789012", "region": "us-west-2"}
+
+
+def converted(make: Make, **settings: Any) -> Any:
+    with make_dag(params={"p": "x"}) as dag:
+        make()
+    return convert(dag, Settings(defaults=Defaults.from_object({**GIVEN, **settings})))
+
+
+def lambda_task(**options: Any) -> Any:
+    return lambda_function.LambdaInvokeFunctionOperator(**{"task_id": "t", "function_name": "f", **options})
+
+
+def copy() -> Any:
+    return s3.S3CopyObjectOperator(task_id="t", source_bucket_key="s3://a/b", dest_bucket_key="s3://c/d")
+
+
+def test_airflow_keeps_what_the_setting_says() -> None:
+    conversion = converted(copy, services="stay")
+    assert "SMP240" in codes(conversion)
+    assert conversion.definition is None
+
+
+@pytest.mark.parametrize("missing", ["account", "region"])
+def test_the_literal_names_of_functions_need_account_and_region(missing: str) -> None:
+    with make_dag() as dag:
+        copy()
+    values = {key: value for key, value in GIVEN.items() if key != missing}
+    (message,) = messages(convert(dag, Settings(defaults=Defaults.from_object(values))), "SMP241")
+    assert message.endswith(f"needs {missing}")
+
+
+def test_a_setting_of_a_task_goes_before() -> None:
+    with make_dag() as dag:
+        lambda_task(payload='{"a": 1}')
+        lambda_task(task_id="u", payload='{"a": 1}')
+    settings = {**GIVEN, "dags": {"work": {"tasks": {"u": {"services": "function"}}}}}
+    conversion = convert(dag, Settings(defaults=Defaults.from_object(settings)))
+    steps = steps_of(conversion)
+    assert steps["t"]["FunctionArn"].endswith(":function:f")
+    assert steps["u"]["FunctionArn"].endswith(":function:sagemaker-pipelines-lambda-invoke")
+    assert sorted(conversion.assets) == ["functions/lambda-invoke.py", "functions/lambda-invoke.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "arn"),
+    [
+        ("f", {}, "arn:aws:lambda:us-west-2:123456789012:function:f"),
+        ("f", {"qualifier": "2"}, "arn:aws:lambda:us-west-2:123456789012:function:f:2"),
+        ("arn:aws:lambda:eu-west-1:111122223333:function:g", {}, "arn:aws:lambda:eu-west-1:111122223333:function:g"),
+    ],
+)
+def test_an_invocation_is_a_lambda_step(name: str, options: Any, arn: str) -> None:
+    conversion = converted(
+        lambda: lambda_task(function_name=name, payload='{"a": "{{ params.p }}", "n": 1}', **options)
+    )
+    step = steps_of(conversion)["t"]
+    assert (step["Type"], step["FunctionArn"]) == ("Lambda", arn)
+    assert step["Arguments"] == {"a": {"Get": "Parameters.p"}, "n": 1}
+    assert "SMP720" in codes(conversion)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"payload": '{"a": [1]}'},
+        {"payload": "[]"},
+        {"payload": "{{ params.p }}"},
+        {"invocation_type": "Event"},
+        {"client_context": "e30="},
+        {"function_name": "{{ params.p }}"},
+    ],
+)
+def test_another_invocation_is_a_function_that_invokes(options: Any) -> None:
+    conversion = converted(lambda: lambda_task(**options))
+    step = steps_of(conversion)["t"]
+    assert step["FunctionArn"].endswith("sagemaker-pipelines-lambda-invoke")
+    assert bool(step["OutputParameters"]) is ("invocation_type" not in options)
+
+
+def test_readers_get_the_outputs() -> None:
+    with make_dag() as dag:
+        first = glue.GlueJobOperator(task_id="g", job_name="j", script_args={"--day": "{{ ds }}"})
+        texts = ["{{ ti.xcom_pull('g') }}", "{{ ti.xcom_pull('g', key='glue_job_run_id') }}"]
+        first >> lambda_task(payload=json.dumps({"a": texts[0], "b": texts[1]}))
+    steps = steps_of(convert(dag, Settings(defaults=Defaults.from_object(GIVEN))))
+    assert steps["g"]["Arguments"]["request/Arguments/--day"] == {"Get": "Parameters.ds"}
+    assert steps["t"]["Arguments"] == {
+        "a": {"Get": "Steps.g.OutputParameters['return_value']"},
+        "b": {"Get": "Steps.g.OutputParameters['glue_job_run_id']"},
+    }
+
+
+def test_a_list_is_no_output() -> None:
+    with make_dag() as dag:
+        listed = s3.S3ListOperator(task_id="l", bucket="b")
+        listed >> lambda_task(payload='{"a": "{{ ti.xcom_pull(\'l\')[0] }}"}')
+    assert {"SMP304", "SMP664"} <= set(codes(convert(dag, Settings(defaults=Defaults.from_object(GIVEN)))))
+
+
+def emr_dag(steps: Any, **options: Any) -> Any:
+    with make_dag(params={"c": "j-1"}) as dag:
+        add = emr.EmrAddStepsOperator(task_id="add", job_flow_id="{{ params.c }}", steps=steps, **options)
+        pull = "{{ task_instance.xcom_pull(task_ids='add', key='return_value')"
+        add >> [
+            emr_sensors.EmrStepSensor(
+                task_id=f"wait{index}", job_flow_id="{{ params.c }}", step_id=f"{pull}[{index}] }}}}"
+            )
+            for index in range(len(steps))
+        ]
+    return dag
+
+
+def test_emr_steps_are_native_and_absorb_their_sensors() -> None:
+    conversion = convert(emr_dag([{**STEPS[0], "ActionOnFailure": "CONTINUE"}, STEPS[0]]))
+    steps = steps_of(conversion)
+    assert [(name, step["Type"], step.get("DependsOn")) for name, step in steps.items()] == [
+        ("add--1", "EMR", None),
+        ("add", "EMR", ["add--1"]),
+    ]
+    assert steps["add"]["Arguments"] == {
+        "ClusterId": {"Get": "Parameters.c"},
+        "StepConfig": {"HadoopJarStep": STEPS[0]["HadoopJarStep"]},
+    }
+    assert len(messages(conversion, "SMP608")) == 2
+    assert {"SMP665", "SMP720"} <= set(codes(conversion))
+
+
+def test_other_emr_steps_are_added_and_waited_for_by_functions() -> None:
+    dag = emr_dag([{**STEPS[0], "ActionOnFailure": "TERMINATE_CLUSTER"}])
+    conversion = convert(dag, Settings(defaults=Defaults.from_object(GIVEN)))
+    steps = steps_of(conversion)
+    assert {name: step["Type"] for name, step in steps.items()} == {"add": "Lambda", "wait0": "Callback"}
+    assert steps["wait0"]["Arguments"]["job/StepIds/0"] == {"Get": "Steps.add.OutputParameters['return_value_0']"}
+    assert "SMP609" not in codes(conversion)
+
+
+def test_an_emr_serverless_job_is_native_and_absorbs_its_sensor() -> None:
+    driver = {"sparkSubmit": {"entryPoint": "s3://b/x.py"}}
+    with make_dag() as dag:
+        job = emr.EmrServerlessStartJobOperator(
+            task_id="job",
+            application_id="00f1",
+            execution_role_arn=ROLE,
+            job_driver=driver,
+            config={"executionTimeoutMinutes": 5},
+        )
+        sensor = emr_sensors.EmrServerlessJobSensor(
+            task_id="wait", application_id="00f1", job_run_id="{{ ti.xcom_pull('job') }}"
+        )
+        job >> sensor >> step("after", config={"id": "{{ ti.xcom_pull('job') }}"})
+    steps = steps_of(convert(dag))
+    assert list(steps) == ["job", "after"]
+    assert steps["job"]["Arguments"] == {
+        "ExecutionRoleArn": ROLE,
+        "ApplicationId": "00f1",
+        "JobConfig": {
+            "applicationId": "00f1",
+            "executionRoleArn": ROLE,
+            "jobDriver": driver,
+            "executionTimeoutMinutes": 5,
+        },
+    }
+    assert steps["after"]["Arguments"] == {"id": {"Get": "Steps.job.jobRun.jobRunId"}}
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda: glue.GlueJobOperator(task_id="t", job_name="j"), "SMP661"),
+        (lambda: glue.GlueJobOperator(task_id="t", job_name="j", script_location="s3://b/x.py"), "SMP662"),
+        (lambda: glue.GlueJobOperator(task_id="t", job_name="j", script_location="x.py", s3_bucket="b"), "SMP202"),
+        (lambda: glue.GlueJobOperator(task_id="t", job_name="j", update_config=True), "SMP202"),
+        (lambda: emr.EmrCreateJobFlowOperator(task_id="t", job_flow_overrides={"Name": "c"}), "SMP662"),
+        (copy, "SMP663"),
+        (copy, "SMP660"),
+        (lambda: s3_sensors.S3KeySensor(task_id="t", bucket_key="s3://b/k"), "SMP722"),
+        (lambda: s3_sensors.S3KeySensor(task_id="t", bucket_key="s3://b/k", check_fn=bool), "SMP202"),
+        (lambda: s3_sensors.S3KeySensor(task_id="t", bucket_name="b", bucket_key="s3://b/k"), "SMP206"),
+        (lambda: s3.S3CopyObjectOperator(task_id="t", source_bucket_key="a", dest_bucket_key="s3://c/d"), "SMP206"),
+        (lambda: ecs.EcsRunTaskOperator(task_id="t", cluster="c", task_definition="d", overrides={}, skip_on_exit_code=3), "SMP202"),
+        (lambda: redshift_data.RedshiftDataOperator(task_id="t", sql=["a", "b"], workgroup_name="group"), "SMP202"),
+        (lambda: emr.EmrAddStepsOperator(task_id="t", job_flow_name="n", steps=STEPS), "SMP202"),
+        (lambda: emr.EmrAddStepsOperator(task_id="t", job_flow_id="j-1", steps="steps.json"), "SMP206"),
+        (lambda: sns.SnsPublishOperator(task_id="t", target_arn="a", message="m", message_attributes={"b": b"x"}), "SMP206"),
+    ],
+)  # fmt: skip
+def test_what_differs_is_said(make: Make, code: str) -> None:
+    assert code in codes(converted(make))
+
+
+def test_a_deferrable_state_machine_is_waited_for() -> None:
+    def start(deferrable: bool) -> Any:
+        return step_function.StepFunctionStartExecutionOperator(
+            task_id="t",
+            state_machine_arn=f"{ARN}stateMachine:m",
+            deferrable=deferrable,
+            waiter_delay=10,
+            waiter_max_attempts=3,
+        )
+
+    assert steps_of(converted(lambda: start(False)))["t"]["Type"] == "Lambda"
+    found = steps_of(converted(lambda: start(True)))["t"]
+    assert (found["Type"], found["Arguments"]["wait/timeout_seconds"]) == ("Callback", 30)
+
+
+def test_partitions_of_regions() -> None:
+    assert function_arn("1", "cn-north-1", "f").startswith("arn:aws-cn:lambda:cn-north-1:")
+    assert function_arn("1", "us-gov-west-1", "f").startswith("arn:aws-us-gov:")
+    assert function_arn("1", "ap-southeast-2", "f").startswith("arn:aws:")
+
+
+def test_a_job_reads_an_xcom_that_is_one_value() -> None:
+    found: dict[str, Any] = {}
+
+    def read(values: Any) -> Any:
+        found["source"] = values.source("g")
+        with pytest.raises(UntranslatableError):
+            values.source("s")
+        return TaskStep("Lambda", {}, {"FunctionArn": FUNCTION, "OutputParameters": ()})
+
+    translates(f"{__name__}.Reader")(lambda task, given: TaskStep("Lambda", {}, build=read))
+    with make_dag() as dag:
+        (
+            glue.GlueJobOperator(task_id="g", job_name="j")
+            >> Reader(task_id="r")
+            << s3.S3ListOperator(task_id="s", bucket="b")
+        )
+    convert(dag, Settings(defaults=Defaults.from_object(GIVEN)))
+    assert {key: item.path for key, item in found["source"].values.items()} == {
+        "": "Steps.g.OutputParameters['return_value']"
+    }
+
+
+class Reader(BaseOperator):
+    """A task that reads XComs when it runs."""
