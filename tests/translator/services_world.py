@@ -32,7 +32,7 @@ def install(path, script):
         if os.path.exists(path):
             earlier = [json.loads(line)[0] for line in open(path)].count(name)
         with open(path, "a") as file:
-            file.write(json.dumps([name, params], default=str) + "\\n")
+            file.write(json.dumps([name, params], default=lambda item: item.decode() if isinstance(item, bytes) else str(item)) + "\\n")
         if name not in script:
             return real(client, operation, params)
         shape = client.meta.service_model.operation_model(operation).input_shape
@@ -44,7 +44,7 @@ def install(path, script):
     botocore.client.BaseClient._make_api_call = call
     return lambda: setattr(botocore.client.BaseClient, "_make_api_call", real)
 '''
-OWN = ("sagemaker.", "sts.")
+OWN = ("sagemaker.", "sts.", "logs.")
 TOKENS = ("ClientRequestToken", "clientToken", "ClientToken")
 
 

@@ -59,14 +59,18 @@ def world(_local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World
     world = World(_local, tmp_path)
     storage = world.client("s3")
     storage.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    for key in ("in/a.csv", "in/b.csv", "other"):
-        storage.put_object(Bucket="bucket", Key=key, Body=b"1")
+    fill(world)
     role = world.client("iam").create_role(RoleName="echo", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     code = {"ZipFile": zipped({"echo.py": "def handler(event, context):\n    return {'got': event}\n"})}
     world.client("lambda").create_function(
         FunctionName="echo", Runtime="python3.12", Role=role, Handler="echo.handler", Code=code
     )
     return world
+
+
+def fill(world: World) -> None:
+    for key in ("in/a.csv", "in/b.csv", "other"):
+        world.client("s3").put_object(Bucket="bucket", Key=key, Body=b"1")
 
 
 RUN = {"JobRun": {"Id": "jr_1", "JobRunState": "SUCCEEDED"}}
@@ -303,6 +307,7 @@ def test_the_same_requests_and_results(world: World, name: str) -> None:
     make, world.script = CASES[name]
     xcoms = world.airflow(make)
     expected = [call for call in world.calls if call[0] not in ONLY_AIRFLOW.get(name, ())]
+    fill(world)
     step = world.pipeline(make)
     assert step["StepStatus"] == "Succeeded", step
     assert unique(world.calls) == unique(expected)
