@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sagemaker_provider.translator import task_attempt
+from sagemaker_provider.translator.airflow_task import context as contexts
 
-CONTAINER_KEYS: Final = (*task_attempt.DATES, *task_attempt.INTERVAL, *task_attempt.OTHERS)
+CONTAINER_KEYS: Final = (*contexts.DATES, *contexts.INTERVAL, *contexts.OTHERS)
 """Keys of the context that a container has."""
 AIRFLOW_KEYS: Final = frozenset(
     [

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sagemaker_provider.translator import sources
+from sagemaker_provider.translator.airflow_task.stand_ins import SERVED
 from sagemaker_provider.translator.literals import NoLiteralError, literal
 from sagemaker_provider.translator.parameters import looks_secret
-from sagemaker_provider.translator.task_attempt import SERVED
 
 MODULES: Final = "modules"
 """Folder of a pack that holds the modules of the DAG folder."""

@@ -188,8 +188,10 @@ def matching(source: Source, code: Any) -> list[Definition]:
 
 def _compiled(node: Any) -> Any:
     """The code of a function in a file, by itself."""
-    body: ast.mod = ast.Expression(node) if isinstance(node, ast.Lambda) else ast.Module([node], [])
-    code = compile(body, "", "eval" if isinstance(node, ast.Lambda) else "exec")
+    if isinstance(node, ast.Lambda):
+        code = compile(ast.Expression(node), "", "eval")
+    else:
+        code = compile(ast.Module([node], []), "", "exec")
     return next(item for item in code.co_consts if hasattr(item, "co_code") and item.co_firstlineno == node.lineno)
 
 

@@ -43,7 +43,7 @@ class TaskValues:
         self.inputs: list[tuple[str, Any]] = []
 
     def write(self, value: Any, place: str) -> Any:
-        """A value of the operator as JSON; see ``decode`` of :mod:`.task_attempt`.
+        """A value of the operator as JSON; see ``decode`` of :mod:`.airflow_task.values`.
 
         :raises UntranslatableError: it cannot be written.
         """

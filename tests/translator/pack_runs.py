@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagemaker_provider.translator import task_attempt, task_runs
+from sagemaker_provider.translator.airflow_task import values as task_values
 from sagemaker_provider.translator.packing import pack
+from sagemaker_provider.translator.python_jobs import PROGRAM
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Ran:
     @property
     def xcoms(self) -> dict[str, Any]:
         """The XComs as a task after this one reads them."""
-        return task_attempt.from_json(self.files["xcom.json"], self.files["types.json"])
+        return task_values.from_json(self.files["xcom.json"], self.files["types.json"])
 
 
 def run_task(
@@ -49,8 +50,7 @@ def run_task(
     task = {"kind": "python", "dag_id": "work", "task_id": "do", "context": [], **task}
     given = {
         "task.json": json.dumps(task).encode(),
-        "run.py": Path(task_runs.__file__).read_bytes(),
-        "attempt.py": Path(task_attempt.__file__).read_bytes(),
+        **PROGRAM,
     }
     for path, content in {**given, **dict(files)}.items():
         (code / path).parent.mkdir(parents=True, exist_ok=True)
@@ -59,11 +59,11 @@ def run_task(
         source = folder / "processing/input" / name
         source.mkdir(parents=True)
         kinds: list[Any] = []
-        (source / "xcom.json").write_text(json.dumps(task_attempt.to_json(values, [], kinds)))
+        (source / "xcom.json").write_text(json.dumps(task_values.to_json(values, [], kinds)))
         (source / "types.json").write_text(json.dumps(kinds))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "AIRFLOW"))}
     ran = subprocess.run(
-        [python, str(code / "run.py")],
+        [python, str(code / "airflow_task/run.py")],
         env={**environment, **dict(variables)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipelines_client import Pipelines
 
-from sagemaker_provider.translator import Conversion, Settings, convert, task_attempt
+from sagemaker_provider.translator import Conversion, Settings, convert
+from sagemaker_provider.translator.airflow_task import values
 from sagemaker_provider.translator.defaults import Defaults
 from sagemaker_provider.translator.load import load_dags
 
@@ -94,5 +95,5 @@ def from_s3(s3: Any, uri: str) -> dict[str, Any]:
     files = [
         json.loads(s3.get_object(Bucket=bucket, Key=f"{key}/{name}.json")["Body"].read()) for name in ("xcom", "types")
     ]
-    found: dict[str, Any] = task_attempt.from_json(*files)
+    found: dict[str, Any] = values.from_json(*files)
     return found

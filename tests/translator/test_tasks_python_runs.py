@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,10 @@ def assert_same(local: Any, airflow: Any, file: Path, dag_id: str, conf: dict[st
     for task in ("choose", "gate"):  # Airflow 3 keeps no XCom of a task that skips others
         if task not in one.returned:
             other.returned.pop(task, None)
-    assert other.returned == {task: value for task, value in one.returned.items() if task != "train"}
+    expected = {task: value for task, value in one.returned.items() if task != "train"}
+    if airflow_version < "3":  # whose XComs have lists for tuples
+        other.returned, expected = json.loads(json.dumps([other.returned, expected], default=str))
+    assert other.returned == expected
 
 
 def test_taskflow_around_a_training(local: Any, airflow: Any) -> None:

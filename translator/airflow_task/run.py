@@ -1,8 +1,4 @@
-"""The program that runs a task of Airflow in a Processing job: attempt by attempt, each in a process of its own.
-
-It is copied into the job as ``run.py``, beside ``attempt.py``, and ``task.json``, which says what to run. So it is one
-file, uses the standard library only and runs on Python 3.8 and later.
-"""
+"""Runs a task attempt by attempt, each in a process of its own; this file is the entry point of the job."""
 
 from __future__ import annotations
 
@@ -19,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any, Iterator, NoReturn  # noqa: UP035  (what Python 3.8 has)
 
-HERE = Path(__file__).resolve().parent
-PROCESSING = HERE.parent.parent
+CODE = Path(__file__).resolve().parents[1]
+PROCESSING = CODE.parents[1]
 """``/opt/ml/processing``: the code is in ``input/code`` of it."""
 _MESSAGE_LENGTH = 1000
 _log = logging.getLogger("airflow.task")
@@ -32,7 +28,7 @@ class PreparationError(Exception):
 
 def read_task() -> dict[str, Any]:
     """The content of ``task.json``."""
-    task: dict[str, Any] = json.loads((HERE / "task.json").read_text(encoding="utf-8"))
+    task: dict[str, Any] = json.loads((CODE / "task.json").read_text(encoding="utf-8"))
     return task
 
 
@@ -79,7 +75,7 @@ def one(python_path: str, task: dict[str, Any], number: int, folder: Path) -> di
     :return: its outcome.
     """
     outcome = folder / f"outcome-{number}.json"
-    command = [python_path, str(HERE / "attempt.py"), str(number), str(outcome)]
+    command = [python_path, "-m", "airflow_task.attempt", str(number), str(outcome)]
     process = subprocess.Popen(command, env=variables_of(task), start_new_session=True)  # noqa: S603
 
     def end(number: int, frame: Any) -> NoReturn:
@@ -110,7 +106,7 @@ def variables_of(task: dict[str, Any]) -> dict[str, str]:
     if not task.get("inherit_env", True):
         kept = {key: value for key, value in kept.items() if key.startswith(("AIRFLOW_VALUE_", "AWS_", "PATH"))}
     kept.update(AIRFLOW_CTX_DAG_ID=task["dag_id"], AIRFLOW_CTX_TASK_ID=task["task_id"])
-    kept["PYTHONPATH"] = os.pathsep.join([str(HERE / "modules"), *filter(None, [kept.get("PYTHONPATH")])])
+    kept["PYTHONPATH"] = os.pathsep.join([str(CODE), str(CODE / "modules"), *filter(None, [kept.get("PYTHONPATH")])])
     return kept
 
 

@@ -1,0 +1,162 @@
+"""The context of a task: what the code was found to read of it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import time
+import types
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from .stand_ins import Context, MissingError
+from .values import RESULT, Upstream, decode
+
+
+class Date(datetime.datetime):
+    """A date where pendulum is not installed, which Airflow's dates are of."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            f"a date has no {name!r} here: name pendulum in the requirements to have what Airflow's dates have"
+        )
+
+
+def date(text: str) -> Any:
+    """A point in time in ISO 8601 as Airflow would give it."""
+    value = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    value = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+    try:
+        import pendulum
+    except ImportError:
+        parts = (value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond)
+        return Date(*parts, tzinfo=value.tzinfo)
+    return pendulum.instance(value)
+
+
+class TaskInstance:
+    """What a task may ask of its task instance."""
+
+    map_index = -1
+
+    def __init__(self, task: dict[str, Any], run_id: str | None, upstream: Upstream, attempt: int) -> None:
+        self.task_id, self.dag_id, self.try_number = task["task_id"], task["dag_id"], attempt
+        self.max_tries = task.get("retries", 0)
+        self.pushed: dict[str, Any] = {}
+        self.log = logging.getLogger("airflow.task")
+        self._run_id, self._upstream = run_id, upstream
+
+    @property
+    def run_id(self) -> str:
+        """The id of the pipeline execution."""
+        if self._run_id is None:
+            raise MissingError("the run id was not found to be read when the task was converted")
+        return self._run_id
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Give a value to later tasks, when this one succeeds."""
+        self.pushed[key] = value
+
+    def xcom_pull(self, task_ids: Any = None, dag_id: str | None = None, key: str = RESULT, default: Any = None) -> Any:
+        """The value that a task before this one returned or pushed; a list of them for a list of tasks."""
+        if dag_id not in (None, self.dag_id):
+            raise MissingError(f"XComs of the DAG {dag_id!r} are not here")
+        if task_ids is None:
+            task_ids = self._pushing(key)
+        if isinstance(task_ids, str):
+            value = (self.pushed if task_ids == self.task_id else self._upstream.all(task_ids)).get(key)
+            return default if value is None else value
+        return [self.xcom_pull(task_id, key=key) for task_id in task_ids]
+
+    def _pushing(self, key: str) -> str:
+        found = [task_id for task_id in sorted(self._upstream.sources) if key in self._upstream.all(task_id)]
+        if len(found) != 1:
+            raise MissingError("the XCom {!r} is of {} tasks: name one in task_ids".format(key, len(found) or "no"))
+        return found[0]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a task instance has no {name!r} in a container")
+
+
+class Facts(types.SimpleNamespace):
+    """Some facts about something of Airflow."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(
+            "of what Airflow knows, a container has only {}, not {!r}".format(", ".join(sorted(vars(self))), name)
+        )
+
+
+def macros() -> Any:
+    """The macros that need nothing but a date."""
+    import random
+    import uuid
+
+    def ds_add(ds: str, days: int) -> str:
+        return (datetime.datetime.strptime(str(ds), "%Y-%m-%d") + datetime.timedelta(days)).strftime("%Y-%m-%d")
+
+    def ds_format(ds: str, input_format: str, output_format: str) -> str:
+        return datetime.datetime.strptime(str(ds), input_format).strftime(output_format)
+
+    return Facts(
+        datetime=datetime.datetime,
+        timedelta=datetime.timedelta,
+        time=time,
+        json=json,
+        uuid=uuid,
+        random=random.random,
+        ds_add=ds_add,
+        ds_format=ds_format,
+    )
+
+
+DATES: dict[str, Callable[[Any], Any]] = {
+    "logical_date": lambda at: at,
+    "execution_date": lambda at: at,
+    "ds": lambda at: at.strftime("%Y-%m-%d"),
+    "ds_nodash": lambda at: at.strftime("%Y%m%d"),
+    "ts": lambda at: at.isoformat(),
+    "ts_nodash": lambda at: at.strftime("%Y%m%dT%H%M%S"),
+    "ts_nodash_with_tz": lambda at: at.isoformat().replace("-", "").replace(":", ""),
+    "yesterday_ds": lambda at: (at - datetime.timedelta(1)).strftime("%Y-%m-%d"),
+    "yesterday_ds_nodash": lambda at: (at - datetime.timedelta(1)).strftime("%Y%m%d"),
+    "tomorrow_ds": lambda at: (at + datetime.timedelta(1)).strftime("%Y-%m-%d"),
+    "tomorrow_ds_nodash": lambda at: (at + datetime.timedelta(1)).strftime("%Y%m%d"),
+}
+"""Keys of the context that follow from the logical date."""
+INTERVAL = ("data_interval_start", "data_interval_end")
+"""Keys of the context that are dates of their own."""
+OTHERS = ("params", "run_id", "dag_run", "ti", "task_instance", "task", "dag", "macros", "templates_dict")
+"""The other keys of the context that a container has."""
+
+
+def make_context(task: dict[str, Any], upstream: Upstream, attempt: int) -> Context:
+    """The context with the keys that ``task.json`` names, from the values that it gives."""
+    given = decode(task.get("given", {}), upstream)
+    instance = TaskInstance(task, given.get("run_id"), upstream, attempt)
+    made: dict[str, Any] = {
+        "params": given.get("params", {}),
+        "run_id": given.get("run_id"),
+        "ti": instance,
+        "task_instance": instance,
+        "task": Facts(task_id=task["task_id"], dag_id=task["dag_id"]),
+        "dag": Facts(dag_id=task["dag_id"]),
+        "dag_run": Facts(conf=given.get("conf", {}), dag_id=task["dag_id"], **_only(given, "run_id")),
+        "macros": macros(),
+        "templates_dict": decode(task.get("templates_dict"), upstream),
+    }
+    for key in INTERVAL:
+        if key in given:
+            made[key] = date(given[key])
+    if "logical_date" in given:
+        at = date(given["logical_date"])
+        made.update({key: make(at) for key, make in DATES.items()})
+        made["dag_run"].logical_date = made["dag_run"].execution_date = at
+    context = Context({key: made[key] for key in task.get("context", [])})
+    context.instance = instance  # type: ignore[attr-defined]
+    return context
+
+
+def _only(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: values[key] for key in keys if key in values}

@@ -1,0 +1,209 @@
+"""XComs as files, and the values of ``task.json``."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .stand_ins import MissingError
+
+CODE = Path(__file__).resolve().parents[1]
+PROCESSING = CODE.parents[1]
+"""``/opt/ml/processing``: the code is in ``input/code`` of it."""
+RESULT = "return_value"
+
+
+def to_json(value: Any, path: list[Any], kinds: list[Any]) -> Any:
+    """A value as JSON; what JSON does not have is noted in ``kinds`` as (path, type, text).
+
+    :raises TypeError: it is something that no file of this program can hold.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(value)
+        kinds.append([path, "float", repr(float(value))])
+        return None
+    if isinstance(value, dict):
+        return {str(key): to_json(item, [*path, str(key)], kinds) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        members = sorted(value, key=repr)
+        return _noted([to_json(item, [*path, at], kinds) for at, item in enumerate(members)], value, path, kinds)
+    if isinstance(value, (list, tuple)):
+        items = [to_json(item, [*path, at], kinds) for at, item in enumerate(value)]
+        return _noted(items, value, path, kinds) if isinstance(value, tuple) else items
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal)):
+        return _noted(_text_of(value), value, path, kinds)
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return to_json(value.item(), path, kinds)
+    where = RESULT if not path else "".join([f"{path[0]}", *(f"[{item!r}]" for item in path[1:])])
+    raise TypeError(f"{where} is a {type(value).__name__}, which is no JSON: write it to S3 and return where it is")
+
+
+_KINDS: dict[str, Any] = {
+    "float": float,
+    "tuple": tuple,
+    "frozenset": frozenset,
+    "set": set,
+    "datetime": datetime.datetime.fromisoformat,
+    "date": datetime.date.fromisoformat,
+    "timedelta": lambda text: datetime.timedelta(seconds=float(text)),
+    "Decimal": decimal.Decimal,
+}
+
+
+def _noted(plain: Any, value: Any, path: list[Any], kinds: list[Any]) -> Any:
+    bases = (tuple, frozenset, set, datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal)
+    kind = next(item.__name__ for item in bases if isinstance(value, item))
+    kinds.append([path, kind, plain if isinstance(plain, str) else None])
+    return plain
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, datetime.timedelta):
+        return repr(value.total_seconds())
+    return str(value) if isinstance(value, decimal.Decimal) else str(value.isoformat())
+
+
+def from_json(value: Any, kinds: list[Any]) -> Any:
+    """The value that :func:`to_json` was given; inner values come before those that hold them."""
+    holder = {"": value}
+    for path, kind, text in kinds:
+        target, key = holder, ""
+        for step in path:
+            target, key = target[key], step
+        target[key] = _KINDS[kind](target[key] if text is None else text)
+    return holder[""]
+
+
+def write_xcoms(values: dict[str, Any]) -> None:
+    """Write the XComs of this task where the job uploads them from."""
+    kinds: list[Any] = []
+    plain = to_json(values, [], kinds)
+    folder = PROCESSING / "output" / "xcom"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "xcom.json").write_text(json.dumps(plain, indent=1), encoding="utf-8")
+    (folder / "types.json").write_text(json.dumps(kinds), encoding="utf-8")
+
+
+class Upstream:
+    """The XComs of the tasks before this one.
+
+    :param sources: task id -> ``input`` (the folder with its files), ``values`` (path with points -> value), or the call
+        that describes what the task made.
+    """
+
+    def __init__(self, sources: dict[str, Any]) -> None:
+        self.sources = sources
+        self.known: dict[str, dict[str, Any]] = {}
+
+    def all(self, task_id: str) -> dict[str, Any]:
+        """The XComs of a task by key."""
+        if task_id not in self.sources:
+            known = ", ".join(sorted(self.sources)) or "none"
+            raise MissingError(f"the XComs of {task_id!r} are not here; this task was given those of: {known}")
+        if task_id not in self.known:
+            source = self.sources[task_id]
+            if "input" in source:
+                self.known[task_id] = self._files(source["input"])
+            else:
+                self.known[task_id] = {RESULT: described(source) if "method" in source else _tree(source["values"])}
+        return self.known[task_id]
+
+    @staticmethod
+    def _files(name: str) -> dict[str, Any]:
+        folder = PROCESSING / "input" / name
+        value = json.loads((folder / "xcom.json").read_text(encoding="utf-8"))
+        kinds = json.loads((folder / "types.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = from_json(value, kinds)
+        return found
+
+
+def _tree(values: dict[str, Any]) -> Any:
+    """Nested objects from paths with points; the path of nothing is the whole."""
+    if "" in values:
+        return decode(values[""], None)
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        *before, last = path.split(".")
+        target = found
+        for name in before:
+            target = target.setdefault(name, {})
+        target[last] = decode(value, None)
+    return found
+
+
+def described(source: dict[str, Any]) -> Any:
+    """What the service says about what another task made, as that task's operator has it in its XCom."""
+    import boto3
+
+    request = {key: decode(value, None) for key, value in source["request"].items()}
+    value = getattr(boto3.client(source["service"]), source["method"])(**request)
+    value.pop("ResponseMetadata", None)
+    for name in filter(None, source["result"].split(".")):
+        value = value[name]
+    value = json.loads(json.dumps(value, default=repr))
+    return {source["wrapper"]: value} if source["wrapper"] else value
+
+
+def decode(value: Any, upstream: Upstream | None) -> Any:
+    """A value of ``task.json`` with what only the run knows; objects with one key ``$...`` stand for such."""
+    if isinstance(value, list):
+        return [decode(item, upstream) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((key, inner),) = value.items()
+        if key in _DECODERS:
+            return _DECODERS[key](inner, upstream)
+    return {key: decode(item, upstream) for key, item in value.items()}
+
+
+def _variable(inner: Any, upstream: Any) -> Any:
+    text, kind = os.environ[inner["name"]], inner.get("type", "String")
+    if kind == "Boolean":
+        return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
+    return {"Integer": int, "Float": float}.get(kind, str)(text)
+
+
+def _xcom(inner: Any, upstream: Any) -> Any:
+    value = upstream.all(inner["task"]).get(inner["key"])
+    for segment in inner["path"]:
+        value = value[segment]
+    return value
+
+
+def _native(inner: Any, upstream: Any) -> Any:
+    """What Jinja's native mode makes of a text."""
+    import ast
+
+    value = decode(inner, upstream)
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(ast.parse(value.lstrip(" \t"), mode="eval"))
+    except (ValueError, SyntaxError, MemoryError):
+        return value
+
+
+_DECODERS: dict[str, Callable[[Any, Any], Any]] = {
+    "$value": _variable,
+    "$text": lambda inner, upstream: str(decode(inner, upstream)),
+    "$join": lambda inner, upstream: "".join(str(decode(item, upstream)) for item in inner),
+    "$tuple": lambda inner, upstream: tuple(decode(item, upstream) for item in inner),
+    "$dict": lambda inner, upstream: {decode(key, upstream): decode(item, upstream) for key, item in inner},
+    "$python": lambda inner, upstream: eval(inner),  # noqa: S307  (a literal that the packing wrote)
+    "$xcom": _xcom,
+    "$native": _native,
+}
