@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from sagemaker_provider.translator.airflow_task.stand_ins import SERVED
 from sagemaker_provider.translator.literals import NoLiteralError, literal
 from sagemaker_provider.translator.parameters import looks_secret
 
+_REFERENCE: Final = re.compile(r"(id|name|arn|path|file|uri|url)s?$", re.IGNORECASE)
+"""Ends of names that say where a secret is, rather than what it is."""
 MODULES: Final = "modules"
 """Folder of a pack that holds the modules of the DAG folder."""
 
@@ -122,7 +125,7 @@ def _installed(name: str) -> bool:
 
 def is_served(module: str, member: str | None) -> bool:
     """Whether the runtime stands in for something of Airflow."""
-    return (module in SERVED and (member is None or member in SERVED[module])) or f"{module}.{member}" in SERVED
+    return member is not None and (member in SERVED.get(module, ()) or f"{module}.{member}" in SERVED)
 
 
 def absolute(node: ast.ImportFrom, package: str) -> str:
@@ -136,9 +139,9 @@ def absolute(node: ast.ImportFrom, package: str) -> str:
 
 def module_problems(tree: ast.Module, name: str) -> Iterable[tuple[str, str]]:
     """What a module does when it is imported that is another thing in a container, as (code, message)."""
+    for secret in secrets_in_code(tree):
+        yield "SMP222", f"the module {name} has a value for {secret!r}"
     for binding in _statements(tree):
-        for secret in secrets_of(binding):
-            yield "SMP222", f"the module {name} has a value for {secret!r}"
         if isinstance(binding, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
         texts = {ast.unparse(item) for item in ast.walk(binding) if isinstance(item, (ast.Attribute, ast.Call))}
@@ -152,6 +155,22 @@ def module_problems(tree: ast.Module, name: str) -> Iterable[tuple[str, str]]:
 
 def _statements(tree: ast.Module) -> list[ast.stmt]:
     return [item.node for item in sources.parse(ast.unparse(tree)).statements] if tree.body else []
+
+
+def secrets_in_code(tree: ast.AST) -> Iterable[str]:
+    """Names of secrets that code gives a text to: in assignments, keyword arguments and dicts."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            yield from secrets_of(node)
+        elif isinstance(node, ast.keyword) and node.arg and secret_in(node.arg, _text(node.value)):
+            yield node.arg
+        elif isinstance(node, ast.Dict):
+            pairs = [(_text(key), _text(value)) for key, value in zip(node.keys, node.values)]
+            yield from (str(key) for key, value in pairs if key and secret_in(str(key), value))
+
+
+def _text(node: ast.expr | None) -> Any:
+    return node.value if isinstance(node, ast.Constant) else None
 
 
 def secrets_of(node: ast.stmt) -> list[str]:
@@ -171,7 +190,7 @@ def secret_in(name: str, value: Any) -> bool:
         return any(secret_in(str(key), item) for key, item in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(secret_in(name, item) for item in value)
-    return isinstance(value, (str, bytes)) and bool(value) and looks_secret(name)
+    return isinstance(value, (str, bytes)) and bool(value) and looks_secret(name) and not _REFERENCE.search(name)
 
 
 def plain(value: Any) -> str | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sagemaker_provider.translator import sources
-from sagemaker_provider.translator.companions import Companions, absolute, plain, secret_in
+from sagemaker_provider.translator.companions import Companions, absolute, plain, secret_in, secrets_in_code
 
 CODE: Final = "task_code.py"
 """File of a pack that holds the callable."""
@@ -109,7 +109,9 @@ class _Packer:
         )
 
     def _watch(self, tree: ast.AST) -> None:
-        """Report what finds names while it runs, and what depends on where the file is."""
+        """Report secrets, what finds names while it runs, and what depends on where the file is."""
+        for secret in secrets_in_code(tree):
+            self.problem("SMP222", f"it has a value for {secret!r}")
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 if node.func.id in ("eval", "exec", "globals") and node.func.id not in self.items:
@@ -147,9 +149,10 @@ class _Packer:
             return f"{self._holder(value.__self__)}.{value.__name__}"
         name = getattr(value, "__name__", "")
         if isinstance(value, types.FunctionType) and inspect.unwrap(value).__globals__ is self.namespace:
-            if not name.isidentifier():  # a lambda
-                name = next((key for key, item in self.namespace.items() if item is value), _ENTRY)
-            self._function(name, value)
+            if self.namespace.get(name) is not value:  # a lambda, or what a decorator made
+                other = next((key for key, item in self.namespace.items() if item is value), None)
+                name = other or (name if name.isidentifier() else _ENTRY)
+            self.need(name, value)
             return name
         module = getattr(value, "__module__", None)
         if module == "builtins":
@@ -209,11 +212,14 @@ class _Packer:
             called = re.sub("^unusual_prefix_[0-9a-f]{40}_", "", value.name)
             self._made(name, value, f"{name} = __import__('logging').getLogger({called!r})", (_DATA, 0))
         elif isinstance(value, types.FunctionType) and inspect.unwrap(value).__globals__ is self.namespace:
-            self._function(name, value)
+            if not self._by_decorator(name, value):
+                self._function(name, value)
         elif not self._imported(name, value):
             self._statement(name, value)
 
     def _put(self, name: str, value: Any, order: tuple[int, int], text: str) -> None:
+        if name in self.items and self.values[name] is not value:
+            raise PackingError("SMP221", f"{name!r} stands for two different values")
         self.items[name], self.values[name] = (order, text), value
 
     def _imported(self, name: str, value: Any) -> bool:
@@ -300,6 +306,20 @@ class _Packer:
             return None
 
     # Functions
+
+    def _by_decorator(self, name: str, value: Any) -> bool:
+        """Take in a function as its decorators made it, if they made another one that does not know the first."""
+        source = self._source()
+        bindings = source.binding(name) if source and self.namespace.get(name) is value else []
+        node = bindings[0].node if len(bindings) == 1 else None
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or not bindings[0].certain:
+            return False
+        if value.__code__.co_name == node.name or hasattr(value, "__wrapped__"):
+            return False
+        if self.function is None:
+            self.function = node
+        self._made(name, value, self._decorated(node, node.decorator_list), (node.lineno, 0))
+        return True
 
     def _function(self, name: str, value: Any) -> None:
         """Take in a function of the callable's own file, also one that stands inside another."""
