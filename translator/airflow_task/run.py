@@ -19,6 +19,7 @@ CODE = Path(__file__).resolve().parents[1]
 PROCESSING = CODE.parents[1]
 """``/opt/ml/processing``: the code is in ``input/code`` of it."""
 _MESSAGE_LENGTH = 1000
+_SECONDS_TO_END = 10
 _log = logging.getLogger("airflow.task")
 
 
@@ -78,26 +79,33 @@ def one(python_path: str, task: dict[str, Any], number: int, folder: Path) -> di
     command = [python_path, "-m", "airflow_task.attempt", str(number), str(outcome)]
     process = subprocess.Popen(command, env=variables_of(task), start_new_session=True)  # noqa: S603
 
-    def end(number: int, frame: Any) -> NoReturn:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)
     limit = task.get("execution_timeout")
     try:
-        code = process.wait(limit)
+        process.wait(limit)
     except subprocess.TimeoutExpired:
         return {"state": "failed", "message": f"AirflowTaskTimeout: the attempt ran longer than {limit} s"}
     finally:
-        with contextlib.suppress(ProcessLookupError):  # also what the attempt started and left behind
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end(process)
     if not outcome.exists():
-        return {"state": "failed", "message": f"the attempt ended with exit code {code}"}
+        return {"state": "failed", "message": f"the attempt ended with exit code {process.returncode}"}
     found: dict[str, str] = json.loads(outcome.read_text(encoding="utf-8"))
     return found
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End an attempt that still runs, and whatever it started and left behind."""
+    with contextlib.suppress(ProcessLookupError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_SECONDS_TO_END)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def stopped(number: int, frame: Any) -> NoReturn:
+    """End because the job is stopped."""
+    sys.exit(128 + number)
 
 
 def variables_of(task: dict[str, Any]) -> dict[str, str]:
@@ -116,6 +124,7 @@ def main() -> int:
     :return: the exit code of the job.
     """
     task = read_task()
+    signal.signal(signal.SIGTERM, stopped)
     with tempfile.TemporaryDirectory(prefix="task") as name:
         folder = Path(name)
         try:

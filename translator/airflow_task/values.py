@@ -44,7 +44,7 @@ def to_json(value: Any, path: list[Any], kinds: list[Any]) -> Any:
         items = [to_json(item, [*path, at], kinds) for at, item in enumerate(value)]
         return _noted(items, value, path, kinds) if isinstance(value, tuple) else items
     if isinstance(value, (datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal)):
-        return _noted(_text_of(value), value, path, kinds)
+        return _noted(_plain(value), value, path, kinds)
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
         return to_json(value.item(), path, kinds)
     where = RESULT if not path else "".join([f"{path[0]}", *(f"[{item!r}]" for item in path[1:])])
@@ -58,7 +58,7 @@ _KINDS: dict[str, Any] = {
     "set": set,
     "datetime": datetime.datetime.fromisoformat,
     "date": datetime.date.fromisoformat,
-    "timedelta": lambda text: datetime.timedelta(seconds=float(text)),
+    "timedelta": lambda text: datetime.timedelta(*map(int, text.split())),
     "Decimal": decimal.Decimal,
 }
 
@@ -66,13 +66,15 @@ _KINDS: dict[str, Any] = {
 def _noted(plain: Any, value: Any, path: list[Any], kinds: list[Any]) -> Any:
     bases = (tuple, frozenset, set, datetime.datetime, datetime.date, datetime.timedelta, decimal.Decimal)
     kind = next(item.__name__ for item in bases if isinstance(value, item))
-    kinds.append([path, kind, plain if isinstance(plain, str) else None])
+    text = f"{value.days} {value.seconds} {value.microseconds}" if kind == "timedelta" else plain
+    kinds.append([path, kind, text if isinstance(text, str) else None])
     return plain
 
 
-def _text_of(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """What JSON has for a date, a duration (its seconds) or a decimal."""
     if isinstance(value, datetime.timedelta):
-        return repr(value.total_seconds())
+        return value.total_seconds()
     return str(value) if isinstance(value, decimal.Decimal) else str(value.isoformat())
 
 
