@@ -1,0 +1,192 @@
+"""What the source of a task says about what it reads."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from typing import Any
+
+import pytest
+
+from sagemaker_provider.translator import callables
+from sagemaker_provider.translator.callables import Reads
+
+
+def tree(text: str) -> ast.Module:
+    return ast.parse(textwrap.dedent(text))
+
+
+def function(text: str) -> Any:
+    return next(node for node in ast.walk(tree(text)) if isinstance(node, (ast.FunctionDef, ast.Lambda)))
+
+
+def reads(text: str, given: Any = (), positional: int = 0) -> Reads:
+    module = tree(text)
+    named = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "task"]
+    return callables.reads([module], named[0] if named else None, given, positional)
+
+
+ALL = tuple(sorted(set(callables.CONTAINER_KEYS) - {"templates_dict"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def task(): pass", ()),
+        ("def task(ds, x, *, run_id): pass", ("ds", "run_id")),
+        ("def task(**kwargs): return kwargs['ds'], kwargs.get('ts'), kwargs['own']", ("ds", "ts")),
+        ("def task(**c):\n    ti = c['ti']\n    return ti.task_id", ("ti",)),
+        ("def task(**c):\n    if 'ds' in c: pass\n    other = c\n    return other['ts']", ("ds", "ts")),
+        ("def task(**unused): pass", ()),
+        ("def task(): return get_current_context()['ds']", ("ds",)),
+        ("def task():\n    c = python.get_current_context()\n    return c.get('ds_nodash')", ("ds_nodash",)),
+        ("def task(**kwargs): return helper(**kwargs)", ALL),
+        ("def task(**kwargs): return helper(kwargs)", ALL),
+        ("def task(**kwargs): return kwargs[name]", ALL),
+        ("def helper(): return get_current_context()\ndef task(): return helper()", ALL),
+        ("def task(ti): return ti.run_id", ("run_id", "ti")),
+        ("def task(dag_run): return dag_run.logical_date", ("dag_run", "logical_date")),
+    ],
+)
+def test_the_context(text: str, expected: tuple[str, ...]) -> None:
+    assert reads(text).context == expected
+    assert ("SMP655" in dict(reads(text).problems)) == (expected == ALL)
+
+
+def test_what_is_given_otherwise() -> None:
+    assert reads("def task(ds, ts): pass", {"ts"}, 1).context == ()
+    assert reads("def task(**c): return c['ds'], c['ts']", {"ts"}).context == ("ds",)
+
+
+def test_what_a_container_has_not() -> None:
+    found = reads("def task(conf, **c): return c['var']['value'], c['prev_ds']")
+    assert found.problems == tuple(("SMP224", f"it reads {key!r} of the context") for key in ("conf", "prev_ds", "var"))
+
+
+@pytest.mark.parametrize(
+    ("text", "params"),
+    [
+        ("def task(params): return params['a'], params.get('b', 1)", ("a", "b")),
+        ("def task(**c): return c['params']['a']", ("a",)),
+        ("def task(**c):\n    p = c.get('params')\n    return p['a']", ("a",)),
+        ("def task(params): return dict(params)", None),
+        ("def task(params): return params[x]", None),
+        ("def task(x): return params['a']", ()),
+    ],
+)
+def test_params(text: str, params: Any) -> None:
+    assert reads(text).params == params
+
+
+@pytest.mark.parametrize(
+    ("text", "conf"),
+    [
+        ("def task(dag_run): return dag_run.conf['a'], dag_run.conf.get('b')", ["a", "b"]),
+        ("def task(**c):\n    conf = c['dag_run'].conf or {}\n    return conf.get('a', 5)", ["a"]),
+        ("def task(dag_run):\n    conf = dag_run.conf if dag_run else {}\n    return conf['a']", ["a"]),
+        ("def task(dag_run): return json.dumps(dag_run.conf)", None),
+        ("def task(dag_run): return dag_run.run_id", []),
+    ],
+)
+def test_the_conf_of_a_run(text: str, conf: Any) -> None:
+    found = reads(text).conf
+    assert (None if found is None else sorted(found)) == conf
+
+
+def test_defaults_of_the_conf() -> None:
+    found = reads(
+        "def task(dag_run): return dag_run.conf.get('a', 5), dag_run.conf.get('b'), dag_run.conf.get('c', f())"
+    ).conf
+    assert found is not None
+    assert {key: callables.has_default(value) for key, value in found.items()} == {"a": True, "b": False, "c": False}
+    assert found["a"] == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "tasks"),
+    [
+        ("ti.xcom_pull('a'), ti.xcom_pull(task_ids='b', key='k')", ("a", "b")),
+        ("ti.xcom_pull(task_ids=['a', 'b']), ti.xcom_pull('a')", ("a", "b")),
+        ("c['ti'].xcom_pull(key='k', task_ids=('a',))", ("a",)),
+        ("ti.xcom_pull(NAME)", ("late",)),
+        ("ti.xcom_pull(f'{x}')", None),
+        ("ti.xcom_pull(key='k')", None),
+        ("ti.xcom_pull(**options)", None),
+        ("pull(ti.xcom_pull)", None),
+        ("1", ()),
+    ],
+)
+def test_xcoms(text: str, tasks: Any) -> None:
+    assert reads(f"NAME = 'late'\ndef task(ti, c): return {text}").xcoms == tasks
+
+
+def test_variables() -> None:
+    text = "def task(): return Variable.get('a'), models.Variable.get('b', default_var='x'), Variable.get(NAME, 'y')"
+    found = reads(f"NAME = 'c'\n{text}")
+    assert sorted(found.variables) == ["a", "b", "c"]
+    assert (found.variables["b"], found.variables["c"]) == ("x", "y")
+    assert not callables.has_default(found.variables["a"])
+    for text in ("Variable.get(f())", "Variable.set('a', 1)", "map(Variable.get, x)"):
+        assert [code for code, _ in reads(f"def task(): {text}").problems] == ["SMP229"]
+
+
+def test_skips() -> None:
+    assert callables.raises_skip([tree("raise AirflowSkipException"), tree("")])
+    assert callables.raises_skip([tree("def f():\n    raise exceptions.AirflowSkipException('x')")])
+    assert not callables.raises_skip([tree("raise ValueError('AirflowSkipException')")])
+
+
+@pytest.mark.parametrize(
+    ("text", "several", "always"),
+    [
+        ("def f(): return 'a'", False, True),
+        ("def f(x):\n    if x: return 'a'\n    else: return f'b{x}'", False, True),
+        ("def f(x):\n    if x: return 'a'\n    raise ValueError", False, True),
+        ("def f(x):\n    if x: return 'a'", False, False),
+        ("def f(x): return 'a' if x else 'b'", False, True),
+        ("def f(x): return 'a' if x else ['b', 'c']", True, False),
+        ("def f(x): return x", False, False),
+        ("def f(x):\n    if x: return None\n    return 'a'", False, False),
+        ("def f(x): return [y for y in x]", True, False),
+        ("def f(x):\n    def g(): return ['a']\n    with x: return 'b'", False, True),
+        ("f = lambda x: 'a' if x else 'b'", False, True),
+        ("def f(): pass", False, False),
+    ],
+)
+def test_what_is_returned(text: str, several: bool, always: bool) -> None:
+    node = function(text)
+    assert (callables.returns_several(node), callables.always_returns_text(node)) == (several, always)
+
+
+@pytest.mark.parametrize(
+    ("body", "trivial"),
+    [
+        ("pass", True),
+        ("'''Doc.'''", True),
+        ("print('a', ds); log.info('x %s', ti.xcom_pull('a')); return", True),
+        ("self.log.warning(f'{x.upper()}')", True),
+        ("print(compute())", False),
+        ("return 1", False),
+        ("x = 1", False),
+        ("info('x')", False),
+        ("ti.xcom_push('a', 1)", False),
+    ],
+)
+def test_trivial_tasks(body: str, trivial: bool) -> None:
+    assert callables.is_trivial(function(f"def f(): {body}")) is trivial
+
+
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        ("c = boto3.client('sagemaker')\nc.create_training_job(**x)\nc.describe_training_job()", "create_training_job"),
+        ("c = boto3.client('sagemaker')\nc.create_model(**x)\nc.create_endpoint(**y)", None),
+        ("c = boto3.client('s3')\nc.create_bucket()", None),
+        ("c = boto3.client('sagemaker')\nd = boto3.client('sagemaker')\nc.create_model(**x)", None),
+        ("c = boto3.client('sagemaker')\nc.create_model(**x)\ns3.put_object()", None),
+        ("c = boto3.client('sagemaker')\nc.create_app()", None),
+        ("c.create_model()", None),
+    ],
+)
+def test_calls_that_a_native_step_makes(text: str, call: Any) -> None:
+    assert callables.native_call([tree(text)]) == call
