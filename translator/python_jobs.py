@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,12 +136,12 @@ class Job:
 
     def step(self) -> TaskStep:
         """The Processing step; it is built when it is known what the task's values become."""
-        limit = self._limit()
         return TaskStep(
             "Processing",
-            {"StoppingCondition": {"MaxRuntimeInSeconds": limit}} if limit else {},
+            {},
             xcom=_where,
             build=self.build,
+            carries=("retries", "execution_timeout", "executor_config"),
             findings=tuple(self.findings),
         )
 
@@ -176,7 +177,8 @@ class Job:
             found.append(finding(code, message, task=self.task.task_id, place=place))
 
         native = bool(getattr(self.task.dag, "render_template_as_native_obj", False))
-        writer = TaskValues(values, native=native, file=template_file(self.task))
+        ids = {"dag_id": self.task.dag.dag_id, "task_id": self.task.task_id}
+        writer = TaskValues(values, ids=ids, params=self.task.params, native=native, file=template_file(self.task))
 
         def written(make: Callable[[], Any], place: str) -> Any:
             try:
@@ -191,8 +193,7 @@ class Job:
         }
         task = {
             "kind": self.kind,
-            "dag_id": self.task.dag.dag_id,
-            "task_id": self.task.task_id,
+            **ids,
             "context": list(self.reads.context),
             **self.constants,
             **self.retrying(),
@@ -200,7 +201,15 @@ class Job:
             "given": self._given_values(writer, written, note),
             "variables": self._variables(writer, written),
         }
-        self._upstream(writer, values, written)
+        self._upstream(writer, written)
+        if (
+            index := values.task_id.removeprefix(f"{self.task.task_id}--")
+        ).isdigit():  # one of several of a mapped task
+            task["map_index"] = int(index)
+        if writer.requirements:
+            venv = task.get("venv") or {"requirements": [], "system_site_packages": True}
+            task["venv"] = {**venv, "requirements": sorted({*venv["requirements"], *writer.requirements})}
+            note("SMP653", f"{', '.join(sorted(writer.requirements))}, to render templates")
         task["upstream"] = writer.upstream
         if self.task.execution_timeout:
             task["execution_timeout"] = self.task.execution_timeout.total_seconds()
@@ -212,11 +221,10 @@ class Job:
             note("SMP651", f"{len(writer.variables)} values go through the environment of the job")
         files = self._files({key: value for key, value in task.items() if value not in ({}, [])})
         address = _address(files)
-        return TaskStep(
-            "Processing",
-            _merged(self._request(writer, address), self.own.get("request") or {}),
-            {"PropertyFiles": self._property_files()},
-            xcom=_where,
+        return replace(
+            values.around.steps[values.task_id],
+            arguments=_merged(self._request(writer, address), self.own.get("request") or {}),
+            members={"PropertyFiles": self._property_files()},
             assets={f"{address}/{path}": content for path, content in files.items()},
             findings=(*self.findings, *found),
         )
@@ -276,7 +284,7 @@ class Job:
             found[name] = written(lambda text=text: writer.expression(writer.rewritten(text, "Variable")), "Variable")
         return found
 
-    def _upstream(self, writer: TaskValues, values: Values, written: Any) -> None:
+    def _upstream(self, writer: TaskValues, written: Any) -> None:
         """Give the job the XComs that the code pulls."""
         if self.reads.xcoms is not None:
             for task_id in self.reads.xcoms:
@@ -301,7 +309,7 @@ class Job:
         inputs += [_input(name, uri, f"/opt/ml/processing/input/{name}") for name, uri in writer.inputs]
         base = writer.values.rewrite(Setting("code_location"), "code_location")
         place = templates.joined(
-            (base, "xcom", execution_variable("PipelineExecutionId"), self.task.task_id, "out"), "/"
+            (base, "xcom", execution_variable("PipelineExecutionId"), writer.values.task_id, "out"), "/"
         )
         output = {
             "OutputName": XCOM,

@@ -269,7 +269,7 @@ def _retries(task: Any) -> str:
 
 def runtime_limit(task: Any, step: TaskStep) -> tuple[TaskStep, list[Finding]]:
     """The task's timeout as the job's longest run time."""
-    if not (timeout := task.execution_timeout):
+    if "execution_timeout" in step.carries or not (timeout := task.execution_timeout):
         return step, []
     seconds = int(timeout.total_seconds())
     path = _RUNTIME.get(step.type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,10 @@ from sagemaker_provider.definition import paths
 from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, JsonGet
 from sagemaker_provider.operators import references
 from sagemaker_provider.translator import templates
+from sagemaker_provider.translator.airflow_task import context as contexts
 from sagemaker_provider.translator.companions import plain, secret_in
+from sagemaker_provider.translator.registry import LoopItem, MappedItem
+from sagemaker_provider.translator.template_inputs import inputs
 from sagemaker_provider.translator.templates import UntranslatableError
 from sagemaker_provider.translator.values import Values
 
@@ -30,17 +34,29 @@ class TaskValues:
     """Writes the values of one task; gathers what the job must be given for them.
 
     :param values: the rewriting of values of the task.
+    :param ids: ``dag_id`` and ``task_id``.
+    :param params: the params of the task.
     :param native: whether the DAG renders templates to Python objects.
     :param file: from a text to the content of the template file that it names, or ``None``.
     """
 
-    def __init__(self, values: Values, *, native: bool, file: Callable[[str], str | None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        values: Values,
+        *,
+        ids: Mapping[str, str],
+        params: Mapping[str, Any],
+        native: bool,
+        file: Callable[[str], str | None],
+    ) -> None:
         self.values = values
+        self.ids, self.params = dict(ids), params
         self.native = native
         self.file = file
         self.variables: list[Any] = []
         self.upstream: dict[str, dict[str, Any]] = {}
         self.inputs: list[tuple[str, Any]] = []
+        self.requirements: set[str] = set()
 
     def write(self, value: Any, place: str) -> Any:
         """A value of the operator as JSON; see ``decode`` of :mod:`.airflow_task.values`.
@@ -64,6 +80,10 @@ class TaskValues:
             return self._mapping(value, place)
         if type(value).__name__ == "PlainXComArg":
             return self.xcom(value.operator.task_id, value.key, ())
+        if isinstance(value, LoopItem):
+            return self._loop_item(value, place)
+        if isinstance(value, MappedItem):
+            return self.expression(self.rewritten(value, place))
         if isinstance(
             value,
             (*EXPRESSIONS, references.Reference, references.Join, references.JsonGet, references.ExecutionVariable),
@@ -72,6 +92,14 @@ class TaskValues:
         if isinstance(value, (set, frozenset)) and any(_is_template(item) for item in value):
             raise UntranslatableError(f"{place} is a set with templates", "SMP225")
         return self.constant(value, place)
+
+    def _loop_item(self, value: LoopItem, place: str) -> dict[str, Any]:
+        """The item of a loop, of the type that all of them have."""
+        kinds = {type(item) for item in self.values.around.steps[self.values.task_id].loop_over or ()}
+        names = {str: "String", bool: "Boolean", int: "Integer", float: "Float"}
+        if len(kinds) != 1 or not kinds <= set(names):
+            raise UntranslatableError(f"{place} is the item of a loop over items of several types", "SMP225")
+        return self.variable(self.rewritten(value, place), names[kinds.pop()])
 
     def constant(self, value: Any, place: str) -> dict[str, Any]:
         """A value in which nothing is rendered."""
@@ -94,10 +122,46 @@ class TaskValues:
     def _text(self, value: str, place: str) -> Any:
         """A text as Airflow renders it: text, or in native mode what that text is in Python."""
         content = self.file(value)
-        found = self.expression(self.rewritten(value if content is None else content, place))
+        text = value if content is None else content
+        try:
+            found = self.expression(self.rewritten(text, place))
+        except UntranslatableError as error:
+            if error.code not in ("SMP225", "SMP301", "SMP304") or (rendered := self._rendered(text)) is None:
+                raise
+            return rendered
         if self.native:
             return {"$native": found}
         return found if isinstance(found, str) else {"$text": found}
+
+    def _rendered(self, text: str) -> dict[str, Any] | None:
+        """A template that the program renders, with what it reads; ``None`` when a container does not have all of that."""
+        try:
+            read = inputs(text, self.ids["dag_id"])
+            if read.json_variables or not {*read.dates} <= {*contexts.DATES, *contexts.INTERVAL}:
+                return None
+            for task_id, _ in read.xcoms:
+                if task_id is None:
+                    return None
+                self.need(task_id)
+            sources = {f"params.{name}": f"params[{name!r}]" for name in read.params if name in self.params}
+            sources |= {f"conf.{name}": f"dag_run.conf[{name!r}]" for name in read.params if "conf" in text}
+            sources |= {f"variables.{name}": f"var.value.get({name!r})" for name in read.variables}
+            dates = {name if name in contexts.INTERVAL else "logical_date" for name in read.dates}
+            sources |= {name: name for name in sorted(dates | {item for item in read.names if item == "run_id"})}
+            given: dict[str, Any] = {"params": {}, "conf": {}, "variables": {}}
+            for path, source in sources.items():
+                group, _, name = path.partition(".")
+                found = self.expression(self.rewritten(f"{{{{ {source} }}}}", path))
+                if name:
+                    given[group][name] = found
+                else:
+                    given[group] = found
+        except UntranslatableError:
+            return None
+        self.requirements.add("jinja2")
+        if dates:
+            self.requirements.add("pendulum")
+        return {"$template": {"text": text, "native": self.native, "given": given, **self.ids}}
 
     def rewritten(self, value: Any, place: str) -> Any:
         """A template or reference as an expression.
@@ -159,6 +223,15 @@ class TaskValues:
         """
         if task_id in self.upstream:
             return
+        steps = self.values.around.steps
+        mapped = [node for node in steps if re.fullmatch(rf"{re.escape(task_id)}--\d+", node)]
+        if mapped and task_id not in steps:
+            for node in mapped:
+                self.need(node)
+            self.upstream[task_id] = {"mapped": mapped}
+            return
+        if task_id not in steps:
+            raise UntranslatableError(f"the task {task_id!r} is no step of the pipeline", "SMP303")
         source = self.values.source(task_id)
         if source.file is not None:
             name = f"xcom-{len(self.inputs) + 1}"

@@ -290,6 +290,44 @@ def test_arguments_that_are_reserved(tmp_path: Path) -> None:
     assert "The key 'ds' in args is a part of kwargs and therefore reserved." in found.message
 
 
+def test_mapped_tasks(tmp_path: Path) -> None:
+    found = ran(
+        tmp_path,
+        "def task(ti): return [ti.xcom_pull('m'), ti.xcom_pull('m', key='k'), ti.map_index]",
+        context=["ti"],
+        map_index=3,
+        upstream={"m": {"mapped": ["m--0", "m--1"]}, "m--0": {"input": "xcom-1"}, "m--1": {"input": "xcom-2"}},
+        inputs={"xcom-1": {"return_value": 1, "k": "v"}, "xcom-2": {"return_value": 2}},
+    )
+    assert found.xcoms["return_value"] == [[1, 2], ["v"], 3]
+
+
+def test_templates_are_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def render(text: str, native: bool = False) -> Any:
+        given = {
+            "params": {"n": {"$value": {"name": "A", "type": "Integer"}}},
+            "conf": {"c": "d"},
+            "variables": {"v": "w"},
+            "logical_date": "2026-01-31 00:00:00+00:00",
+        }
+        inner = {"text": text, "native": native, "given": given, "dag_id": "work", "task_id": "t"}
+        upstream = values.Upstream({"a": {"values": {"x.y": "z"}}})
+        return values.decode({"$template": inner}, upstream)
+
+    monkeypatch.setenv("A", "7")
+    from sagemaker_provider.translator.airflow_task import context  # noqa: F401  (it brings the rendering)
+
+    assert render("{{ params.n * 2 }} {{ dag_run.conf['c'] }} {{ var.value.v }} {{ ds[:4] }}\n") == "14 d w 2026"
+    assert (
+        render("{{ ti.xcom_pull('a')['x']['y'] | upper }}{{ dag.dag_id }}{{ logical_date | ds_nodash }}")
+        == "Zwork20260131"
+    )
+    assert render("{{ logical_date.subtract(days=1).strftime('%d') }}") == "30"
+    assert render("{{ params.n * 2 }}", native=True) == 14
+    with pytest.raises(Exception, match="'dict object' has no attribute 'none'"):
+        render("{{ params.none }}")
+
+
 # Attempts
 
 COUNTED = """

@@ -215,19 +215,14 @@ def test_native_rendering() -> None:
     assert found == [{"$native": value}, {"$native": "5"}, {"$native": "x"}]
 
 
-def test_xcoms_come_as_files_and_descriptions() -> None:
+def test_xcoms_come_as_files() -> None:
     def read(first: Any, ti: Any) -> Any:
         return ti.xcom_pull(task_ids="second", key="k")
 
     with make_dag() as dag:
-        first, second, third = python(task_id="first"), python(task_id="second"), step("third")
-        last = python(
-            read, op_args=[first.output, "{{ ti.xcom_pull('second')['x'][0] }}", "{{ ti.xcom_pull('third') }}"]
-        )
-        [first, second, third] >> last
-    conversion = converted(dag)
-    assert messages(conversion, "SMP304")  # the whole result of a Lambda step is no text
-    del last.op_args[-1]
+        first, second = python(task_id="first"), python(task_id="second")
+        pull = "{{ ti.xcom_pull('second')['x'][0] }}"
+        [first, second] >> python(read, op_args=[first.output, pull])
     conversion = converted(dag)
     found = task_of(conversion)
     whole = {"task": "first", "key": "return_value", "path": []}
@@ -686,6 +681,66 @@ def test_secrets_stay_out() -> None:
     conversion = only(op_kwargs={"config": {"api_key": "word"}})
     assert conversion.definition is None
     assert not any("word" in str(item) for item in conversion.findings)
+
+
+# Templates that are no expressions
+
+
+def test_other_templates_are_rendered_in_the_container() -> None:
+    text = "{% for x in ti.xcom_pull('before')['rows'] %}{{ x }},{% endfor %}{{ ds[:4] }}{{ params.n * 2 }}{{ var.value.v }}"
+    with make_dag(params={"n": 3}) as dag:
+        python(task_id="before") >> BashOperator(task_id="t", bash_command=text)
+    conversion = converted(dag)
+    found = task_of(conversion)
+    given = found["bash_command"]["$template"]["given"]
+    assert (sorted(given["params"]), sorted(given["variables"]), "logical_date" in given) == (["n"], ["v"], True)
+    assert found["venv"] == {"requirements": ["jinja2", "pendulum"], "system_site_packages": True}
+    assert found["upstream"] == {"before": {"input": "xcom-1"}}
+    assert messages(conversion, "SMP653") == ["jinja2, pendulum, to render templates"]
+
+
+def test_not_where_they_read_what_a_container_has_not() -> None:
+    assert codes(bash("{{ macros.random() * conf.x }}")) == ["SMP301"]
+    assert codes(bash("{{ ti.xcom_pull('none')[0] * 2 }}"))[0] in ("SMP301", "SMP303")
+
+
+# Mapped tasks
+
+
+def test_each_item_has_a_step_with_results_of_its_own() -> None:
+    with make_dag() as dag:
+        task_of_item = PythonOperator.partial(task_id="m", python_callable=nothing).expand(op_args=[[1], [2]])
+        python(op_args=[task_of_item.output], task_id="t")
+    conversion = converted(dag)
+    places = {
+        json.dumps(item["Arguments"]["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"])
+        for item in steps_of(conversion).values()
+    }
+    assert len(places) == 3
+    mapped = [json.loads(item) for path, item in conversion.assets.items() if path.endswith("task.json")]
+    assert sorted((item["map_index"], item["op_args"]) for item in mapped if "map_index" in item) == [
+        (0, [1]),
+        (1, [2]),
+    ]
+    found = task_of(conversion)
+    assert found["upstream"]["m"] == {"mapped": ["m--0", "m--1"]}
+    assert found["op_args"] == [{"$xcom": {"task": "m", "key": "return_value", "path": []}}]
+
+
+def test_items_of_a_loop_have_a_type() -> None:
+    def looped(items: list[Any]) -> Conversion:
+        with make_dag() as dag:
+
+            @task
+            def t(x: Any) -> Any:
+                return x
+
+            t.expand(x=items)
+        return converted(dag, mapped="loop")
+
+    assert task_of(looped([1, 2]))["op_kwargs"] == {"x": {"$value": {"name": "AIRFLOW_VALUE_1", "type": "Integer"}}}
+    assert task_of(looped(["a"]))["op_kwargs"] == {"x": {"$value": {"name": "AIRFLOW_VALUE_1"}}}
+    assert "SMP225" in codes(looped([1, "a"]))
 
 
 def test_types_of_properties() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .stand_ins import Context, MissingError
-from .values import RESULT, Upstream, decode
+from .values import DECODERS, RESULT, Upstream, decode
 
 
 class Date(datetime.datetime):
@@ -38,10 +38,9 @@ def date(text: str) -> Any:
 class TaskInstance:
     """What a task may ask of its task instance."""
 
-    map_index = -1
-
     def __init__(self, task: dict[str, Any], run_id: str | None, upstream: Upstream, attempt: int) -> None:
         self.task_id, self.dag_id, self.try_number = task["task_id"], task["dag_id"], attempt
+        self.map_index = task.get("map_index", -1)
         self.max_tries = task.get("retries", 0)
         self.pushed: dict[str, Any] = {}
         self.log = logging.getLogger("airflow.task")
@@ -156,6 +155,23 @@ def make_context(task: dict[str, Any], upstream: Upstream, attempt: int) -> Cont
     context = Context({key: made[key] for key in task.get("context", [])})
     context.instance = instance  # type: ignore[attr-defined]
     return context
+
+
+def rendered(inner: dict[str, Any], upstream: Upstream) -> Any:
+    """A template rendered as Airflow does it, from what it was found to read."""
+    import jinja2
+    import jinja2.nativetypes
+
+    keys = [*OTHERS, *(DATES if "logical_date" in inner["given"] else ()), *_only(inner["given"], *INTERVAL)]
+    context = make_context({**inner, "context": keys}, upstream, 1)
+    variables = decode(inner["given"]["variables"], upstream)
+    kind = jinja2.nativetypes.NativeEnvironment if inner["native"] else jinja2.Environment
+    environment = kind(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
+    environment.filters.update({key: DATES[key] for key in ("ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz")})
+    return environment.from_string(inner["text"]).render({**context, "var": {"value": variables}})
+
+
+DECODERS["$template"] = rendered
 
 
 def _only(values: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def write_xcoms(values: dict[str, Any]) -> None:
 class Upstream:
     """The XComs of the tasks before this one.
 
-    :param sources: task id -> ``input`` (the folder with its files), ``values`` (path with points -> value), or the call
+    :param sources: task id -> ``mapped`` (the names of its steps, one for each item), ``input`` (the folder with its files), ``values`` (path with points -> value), or the call
         that describes what the task made.
     """
 
@@ -117,7 +117,11 @@ class Upstream:
             raise MissingError(f"the XComs of {task_id!r} are not here; this task was given those of: {known}")
         if task_id not in self.known:
             source = self.sources[task_id]
-            if "input" in source:
+            if "mapped" in source:
+                every = [self.all(name) for name in source["mapped"]]
+                keys = sorted({key for item in every for key in item})
+                self.known[task_id] = {key: [item[key] for item in every if item.get(key) is not None] for key in keys}
+            elif "input" in source:
                 self.known[task_id] = self._files(source["input"])
             else:
                 self.known[task_id] = {RESULT: described(source) if "method" in source else _tree(source["values"])}
@@ -167,8 +171,8 @@ def decode(value: Any, upstream: Upstream | None) -> Any:
         return value
     if len(value) == 1:
         ((key, inner),) = value.items()
-        if key in _DECODERS:
-            return _DECODERS[key](inner, upstream)
+        if key in DECODERS:
+            return DECODERS[key](inner, upstream)
     return {key: decode(item, upstream) for key, item in value.items()}
 
 
@@ -199,7 +203,7 @@ def _native(inner: Any, upstream: Any) -> Any:
         return value
 
 
-_DECODERS: dict[str, Callable[[Any, Any], Any]] = {
+DECODERS: dict[str, Callable[[Any, Any], Any]] = {
     "$value": _variable,
     "$text": lambda inner, upstream: str(decode(inner, upstream)),
     "$join": lambda inner, upstream: "".join(str(decode(item, upstream)) for item in inner),
@@ -209,3 +213,4 @@ _DECODERS: dict[str, Callable[[Any, Any], Any]] = {
     "$xcom": _xcom,
     "$native": _native,
 }
+"""What objects with one key stand for: key -> function of what is below it, and of the XComs."""
