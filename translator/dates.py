@@ -11,13 +11,11 @@ from datetime import date, datetime, time, timedelta, timezone
 from functools import cache, lru_cache
 from typing import Any, Final
 
+from sagemaker_provider.definition import limits
 from sagemaker_provider.translator import jinja
 from sagemaker_provider.translator.names import clean
 
-_STEMS: Final = {
-    "ds": "YYYY-MM-DD",
-    "ds_nodash": "YYYYMMDD",
-}
+_STEMS: Final = {"ds": "YYYY-MM-DD", "ds_nodash": "YYYYMMDD"}
 MACROS: Final = {
     **{name: f"{form} of the logical date" for name, form in _STEMS.items()},
     "ts": "ISO 8601 time of the logical date",
@@ -82,6 +80,8 @@ def example(form: str) -> Any:
     value = jinja.compute(form, _sample_context())
     if not isinstance(value, (str, int, float, date, time)):
         raise ValueError(f"it gives a {type(value).__name__}")
+    if len(str(value)) > limits.PARAMETER_VALUE:
+        raise ValueError(f"it gives more than {limits.PARAMETER_VALUE} characters, the longest value of a parameter")
     return value
 
 

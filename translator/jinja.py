@@ -86,7 +86,6 @@ METHODS: Final = frozenset(
         "total_seconds",
         "upper",
         "weekday",
-        "zfill",
     ]
 )
 PROPERTIES: Final = frozenset(
@@ -180,8 +179,11 @@ _CLOSED: Final[tuple[type[nodes.Node], ...]] = (
     nodes.TemplateData,
 )
 _LARGEST: Final = 10**6
-"""Numbers above are not computed with: a text repeated or padded so often would fill the memory."""
-_PADDED: Final = re.compile(r"[%{][^a-zA-Z]*\d{5}")
+"""Numbers above are not computed with."""
+_PADDED: Final = re.compile(r"[%{][^a-zA-Z]*\d{3}")
+"""Formats that fill up a text so far that the memory may not do."""
+_LONGEST: Final = 200
+"""Characters of an expression that is computed: many replacements in a row would fill the memory too."""
 
 
 @lru_cache(maxsize=4096)
@@ -279,8 +281,10 @@ def compute(text: str, context: Mapping[str, Any]) -> Any:
     """The value of an expression.
 
     :param text: source of an expression that is closed over the names in the context.
-    :raises ValueError: it has none.
+    :raises ValueError: it has none, or is too long to be tried.
     """
+    if len(text) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST} characters")
     try:
         value = environment().compile_expression(text, undefined_to_none=False)(**context)
     except Exception as error:  # it runs what the author of a DAG wrote

@@ -59,7 +59,7 @@ class Lookups:
 
 
 _BRACES: Final = re.compile(
-    r"(?<!\{)\{\s*(?:"
+    r"(?<![{$])\{\s*(?:"
     rf"(?:{'|'.join(sorted((*dates.NAMES, 'execution_date', 'run_id')))})(?:[.\[(|][^{{}}]*|\s+[|+-][^{{}}]*)?"
     r"|(?:params|ti|task_instance|dag_run|dag|var|macros|conn)[.\[][^{}]*"
     r")\s*\}(?!\})"

@@ -107,6 +107,56 @@ def test_every_form_has_the_value_that_airflow_renders(moment: datetime, before:
     assert values == {text: rendered(f"{{{{ {text} }}}}", context) for text in expressions}
 
 
+MOVES = st.sampled_from(
+    (
+        *("{}.add(days=3)", "{}.subtract(months=1, days=2)", "({} - macros.timedelta(hours=30))", "{}.replace(day=1)"),
+        *("({} + macros.dateutil.relativedelta.relativedelta(years=1))", "{}.start_of('week')", "{}.end_of('month')"),
+        *("{}.in_timezone('Asia/Tokyo')", "({} if logical_date.month > 6 else logical_date)", "{}.naive()"),
+    )
+)
+WRITINGS = st.sampled_from(
+    (
+        *(
+            "{}",
+            "{}.strftime('%Y-%m-%dT%H')",
+            "{} | ds",
+            "{} | ts_nodash",
+            "{}.isoformat()",
+            "{}.year",
+            "{}.day_of_year",
+        ),
+        *(
+            "{}.format('DD/MM/YYYY')",
+            "({} | ts)[:13]",
+            "({} | ds_nodash | replace('0', 'o') | upper)",
+            "'%02d' % {}.month",
+        ),
+        *(
+            "macros.ds_add({} | ds, 5)",
+            "macros.ds_format({} | ds, '%Y-%m-%d', '%j')",
+            "{}.timestamp() | int",
+            "{}.weekday()",
+        ),
+    )
+)
+COMPOSED = st.tuples(
+    st.sampled_from(("logical_date", "data_interval_start", "data_interval_end")), st.lists(MOVES, max_size=2), WRITINGS
+)
+
+
+@given(COMPOSED, MOMENTS)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_a_composed_form_has_the_value_that_airflow_renders(parts: Any, moment: datetime) -> None:
+    text, moves, writing = parts
+    for move in [*moves, writing]:
+        text = move.replace("{}", text)
+    forms, conversion = parameters(text)
+    run = {"logical_date": moment, "data_interval_start": moment, "data_interval_end": moment + timedelta(days=1)}
+    expected = rendered(f"{{{{ {text} }}}}", template_context(*run.values()))
+    assert list(render_dates(forms, **run).values()) == [expected]
+    assert conversion.definition.parameters[0].name in forms
+
+
 def test_equal_forms_are_one_parameter_however_they_are_written() -> None:
     forms, _ = parameters("ts_nodash|lower", "ts_nodash | lower", "( ts_nodash )|lower()")
     assert forms == {"ts_nodash_lower": "{{ ts_nodash | lower }}"}
@@ -149,6 +199,12 @@ def test_times_are_those_of_utc() -> None:
     day = datetime(2026, 1, 31, 23, tzinfo=timezone(timedelta(hours=-5)))
     values = render_dates({"p": "{{ ts }}"}, logical_date=day, data_interval_start=day, data_interval_end=day)
     assert values == {"p": "2026-02-01T04:00:00+00:00"}
+
+
+def test_a_value_that_no_parameter_may_have_is_refused() -> None:
+    form = "ds" + ".replace('0', '000000000000')" * 5
+    with pytest.raises(ValueError, match="more than 1024 characters, the longest value of a parameter"):
+        dates.example(form)
 
 
 @pytest.mark.parametrize("form", ["ds.split('-')", "logical_date - logical_date", "ds.strptime", "ds +", "none"])

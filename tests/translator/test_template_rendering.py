@@ -126,7 +126,7 @@ def in_a_run(conversion: Conversion) -> Any:
 
 
 @given(TEMPLATES)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_an_expression_is_what_airflow_renders(template: str) -> None:
     assert str(in_a_run(converted(template))) == rendered(template, context())
 

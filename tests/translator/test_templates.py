@@ -212,6 +212,7 @@ def test_a_secret_of_a_variable_in_json_form_is_refused_and_shown_nowhere() -> N
         ("{}", []),
         ('{"ds": 1}', []),
         ("{ dsx }", []),
+        ("${ds}", []),
         ("{ params }", []),
         ("{{ ds }}", []),
     ],
