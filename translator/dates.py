@@ -11,6 +11,8 @@ from datetime import date, datetime, time, timedelta, timezone
 from functools import cache, lru_cache
 from typing import Any, Final
 
+import jinja2
+
 from sagemaker_provider.definition import limits
 from sagemaker_provider.translator import jinja
 from sagemaker_provider.translator.names import clean
@@ -155,14 +157,19 @@ def render_dates(
     :param forms: name of a parameter -> its template, such as ``{{ ds }}``.
     :param logical_date: see :func:`context`, as for the others. A time without time zone is in UTC.
     :return: name of a parameter -> value.
-    :raises ValueError: a template has no value, for example because it reads a date that is not given.
+    :raises ValueError: a template has no value, for example because it reads a date that is not given; or it reads more
+        than dates, so that it may do anything.
     """
     given = context(logical_date, data_interval_start, data_interval_end, prev_logical_date, next_logical_date)
     return {name: _rendered(name, template, given) for name, template in forms.items()}
 
 
 def _rendered(name: str, template: str, given: Mapping[str, Any]) -> str:
+    form = template.strip().removeprefix("{{").removesuffix("}}").strip()
     try:
-        return jinja.environment().from_string(template).render(given)
-    except Exception as error:  # it runs what the author of a DAG wrote
+        node = jinja.expression(form)
+        if not jinja.closed(node, NAMES):
+            raise ValueError("it reads more than dates")
+        return str(jinja.compute(form, given))
+    except (ValueError, jinja2.TemplateSyntaxError) as error:
         raise ValueError(f"the parameter {name!r}, {template}: {error}") from None

@@ -203,11 +203,17 @@ def read_names(text: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.find_all(nodes.Name))
 
 
-@cache
+@lru_cache(maxsize=4096)
 def expression(text: str) -> nodes.Expr:
-    """The tree of one expression, without changes of names."""
-    (output,) = jinja2.Environment().parse("{{ " + text + " }}").body  # noqa: S701  (never rendered)
-    return cast("nodes.Output", output).nodes[0]
+    """The tree of one expression, without changes of names.
+
+    :raises jinja2.TemplateSyntaxError: it is no expression.
+    """
+    body = jinja2.Environment().parse("{{ " + text + " }}").body  # noqa: S701  (never rendered)
+    found = body[0].nodes if len(body) == 1 and isinstance(body[0], nodes.Output) else []
+    if len(found) != 1:
+        raise jinja2.TemplateSyntaxError("it is not one expression", 1)
+    return found[0]
 
 
 def chain(node: nodes.Node) -> tuple[str, ...]:

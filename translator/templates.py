@@ -234,7 +234,7 @@ class _Reader:
         if node.name == "string" and not node.args:
             value = self.value(inner)
             return Join("", (value,)) if isinstance(value, EXPRESSIONS) else str(value)
-        if node.name in ("default", "d"):
+        if node.name in ("default", "d") and len(node.args) < 2 and not node.kwargs:
             before = call_path(inner)
             if (
                 before

@@ -191,8 +191,18 @@ def test_a_macro_that_airflow_3_does_not_have_is_told(name: str) -> None:
 
 def test_a_date_that_is_not_given_is_refused_by_its_name() -> None:
     day = datetime(2026, 1, 31, tzinfo=timezone.utc)
-    with pytest.raises(ValueError, match=r"the parameter 'p', \{\{ prev_ds \}\}: 'prev_ds' is undefined"):
+    with pytest.raises(ValueError, match=r"the parameter 'p', \{\{ prev_ds \}\}: it has no value"):
         render_dates({"p": "{{ prev_ds }}"}, logical_date=day, data_interval_start=day, data_interval_end=day)
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ macros.uuid.os.getcwd() }}", "{{ ds }}{{ ds }}", "{{ ds }} {% if 1 %}{% endif %}", "{{", "{{ params.x }}"],
+)
+def test_a_template_that_reads_more_than_dates_is_not_rendered(template: str) -> None:
+    day = datetime(2026, 1, 31, tzinfo=timezone.utc)
+    with pytest.raises(ValueError, match="the parameter 'p'"):
+        render_dates({"p": template}, logical_date=day, data_interval_start=day, data_interval_end=day)
 
 
 def test_times_are_those_of_utc() -> None:

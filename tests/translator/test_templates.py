@@ -287,6 +287,8 @@ def test_values_of_variables_become_defaults() -> None:
         ("{{ params.name | upper }}", "SMP301", "the filter upper"),
         ("{{ params.name | trim }}", "SMP301", "the filter trim"),
         ("{{ params.typed | default(1) }}", "SMP301", "the filter default"),
+        ("{{ params.name | default('y', true) }}", "SMP301", "the filter default"),
+        ("{{ params.name | default('y', boolean=true) }}", "SMP301", "the filter default"),
         ("{{ params.name | replace('-', '') }}", "SMP301", "the filter replace"),
         ("{{ params.name | string | upper }}", "SMP301", "the filter upper"),
         ("{{ ds | nonsense }}", "SMP301", "the filter nonsense"),

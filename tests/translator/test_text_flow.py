@@ -98,6 +98,35 @@ def test_what_a_processing_writes_is_read_from_its_step(reader: Any) -> None:
     assert "DependsOn" not in steps_of(conversion)["reader"]
 
 
+def test_a_tuning_and_a_registration_read_from_the_step_too() -> None:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{S3}/data/train"}}
+    definition = {
+        "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+        "InputDataConfig": [{"ChannelName": "train", "DataSource": source}],
+        "OutputDataConfig": {"S3OutputPath": f"{S3}/models"},
+        "ResourceConfig": CLUSTER,
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        "RoleArn": ROLE,
+    }
+    limits = {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 1}
+    tuning = {
+        "HyperParameterTuningJobName": "tune",
+        "HyperParameterTuningJobConfig": {"Strategy": "Bayesian", "ResourceLimits": limits},
+        "TrainingJobDefinition": definition,
+    }
+    with make_dag() as dag:
+        prepare = processing("prepare", writes=f"{S3}/data")
+        prepare >> operators.SageMakerTuningOperator(task_id="tune", config=tuning)
+        prepare >> operators.SageMakerRegisterModelVersionOperator(
+            task_id="register", image_uri=IMAGE, model_url=f"{S3}/data/m.tar.gz", package_group_name="churn"
+        )
+    steps = steps_of(convert(dag))
+    channel = steps["tune"]["Arguments"]["TrainingJobDefinition"]["InputDataConfig"][0]
+    assert channel["DataSource"]["S3DataSource"]["S3Uri"] == join(OUT, "/train")
+    (container,) = steps["register"]["Arguments"]["InferenceSpecification"]["Containers"]
+    assert container["ModelDataUrl"] == join(OUT, "/m.tar.gz")
+
+
 @pytest.mark.parametrize(
     ("writes", "reads", "expected"),
     [
