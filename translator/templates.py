@@ -272,7 +272,7 @@ class _Reader:
                 raise self.refused("connections hold secrets, and a pipeline has none", "SMP310")
             case ["ti", ("xcom_pull", arguments, options), *below]:
                 return self.xcom(arguments, options, below)
-            case [str() as name]:
+            case [str() as name] | [(str() as name, _, _), *_]:
                 raise self.refused(f"{name!r} is known to Airflow only, if at all, and has no counterpart")
             case [str() as name, *_]:
                 raise self.refused(f"what is read of {name!r} has no counterpart")

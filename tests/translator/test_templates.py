@@ -328,6 +328,7 @@ def test_values_of_variables_become_defaults() -> None:
         ("{% endif %}", "SMP301", "no valid template"),
         ("{{ params }}", "SMP301", "params"),
         ("{{ params.name.first }}", "SMP301", "params"),
+        ("{{ my_macro(1) }}", "SMP301", "'my_macro' is known to Airflow only"),
         ("{{ ds_add }}", "SMP301", "'ds_add' is known to Airflow only"),
         ("{{ macros.ds_add(ds, params.count) }}", "SMP301", "a call"),
         ("{{ macros.datetime.now() }}", "SMP301", "what is read of 'macros'"),
