@@ -11,6 +11,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from two_ways import Way, as_pipeline, step_by_step
 
 from sagemaker_provider.hooks import callback
 from sagemaker_provider.local.service import LocalSettings, local_sagemaker
+from sagemaker_provider.translator import convert
+from sagemaker_provider.translator.dates import render_dates
+from sagemaker_provider.translator.load import load_dags
 
 TESTS = Path(__file__).parents[1]
 EXAMPLES = TESTS.parent / "example_dags"
@@ -87,6 +91,21 @@ SCRIPTS = {
     "evaluate": "import json, pathlib\n"
     "pathlib.Path('/opt/ml/processing/evaluation/evaluation.json').write_text(json.dumps({'error': {'value': 4.2}}))\n",
 }
+
+
+def test_jobs_that_are_linked_by_text_only(running: Any, airflow: Any) -> None:
+    file = TESTS / "dags" / "linked.py"
+    running.client("s3").put_object(Bucket="bucket", Key="data", Body=b"a,b\n1,2\n")
+    one = step_by_step(running, airflow, file, "linked")
+    assert set(one.states.values()) == {"success"}, one.states
+    moment = datetime.fromisoformat(one.results["prepare"]["Environment"]["TS"])
+    conversion = convert(load_dags(file, "linked")[0][0][1])
+    assert len([item for item in conversion.findings if item.code == "SMP706"]) == 2
+    run = {"logical_date": moment, "data_interval_start": moment, "data_interval_end": moment}
+    other = as_pipeline(running, file, "linked", render_dates(conversion.date_parameters, **run))
+    assert other is not None
+    assert_equal(one, other)
+    assert len(one.calls) == 4
 
 
 def test_a_dag_with_every_step_type(running: Any, airflow: Any, tmp_path: Path) -> None:
