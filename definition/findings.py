@@ -836,6 +836,16 @@ RULES: Final[dict[str, Rule]] = {
                 "The operator adds all steps at once and leaves them to EMR; a pipeline runs a step when the one before has succeeded.",
                 "Set services to function where the steps must run as EMR decides.",
             ),
+            "SMP638": (
+                "Tasks beside a failed one",
+                "After a failure that no step waits for, nothing promises that further steps start; Airflow runs every task that does not depend on the failed one.",
+                "Nothing, unless those tasks must run; then retry the execution, or let a step wait for the one that may fail, by the rule all_done.",
+            ),
+            "SMP680": (
+                "Runs in Airflow after tasks that could not run",
+                "The rule takes an upstream task that could not run for one that has failed or ended; a step is not known to run when the one it waits for never starts.",
+                "Where the task must run, start it by an EventBridge rule on the end of the execution, or keep it in Airflow.",
+            ),
         },
     ),
     **_rules(
@@ -913,9 +923,9 @@ RULES: Final[dict[str, Rule]] = {
                 "Refer to the step's properties where this is meant; let the tasks depend on each other.",
             ),
             "SMP720": (
-                "Step of another service",
-                "The setting services decides between a native step, where a pipeline has one that fits, and a function.",
-                "Set services to function for the task if the operator's XCom or details matter.",
+                "Condition is always the same",
+                "The operands are literals, so the condition is decided here and becomes no step, nor do the tasks of the other branch.",
+                "Nothing, if the literals are meant.",
             ),
             "SMP722": (
                 "Sensor at the start of a DAG",

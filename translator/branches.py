@@ -26,14 +26,21 @@ MOST_WORLDS: Final = 256
 MOST_SCENARIOS: Final = 4096
 """Most combinations of outcomes that are looked at for one task."""
 
+TEARDOWN: Final = "all_done_setup_success"
+"""The trigger rule of teardown tasks."""
+
 _JOINS: Final[Mapping[str, Callable[[Iterable[bool]], bool]]] = {
     "none_failed_min_one_success": any,
     "one_success": any,
     "none_failed": lambda ran: True,
     "all_success": all,
     "all_done": lambda ran: True,
+    TEARDOWN: lambda ran: any(setups) if (setups := list(ran)) else True,
 }
-"""Trigger rules that have a meaning after a branch -> from which of the upstreams ran to whether the task runs."""
+"""Trigger rules that have a meaning after a branch -> from which of the upstreams ran to whether the task runs.
+
+For a teardown, which of its setups ran.
+"""
 
 
 def worlds(
@@ -41,17 +48,23 @@ def worlds(
     conditions: Mapping[str, Mapping[str, tuple[str, ...]]],
     rules: Mapping[str, str],
     short_circuits: Container[str] = (),
+    constants: Container[str] = (),
+    setups: Container[str] = (),
 ) -> tuple[dict[str, list[World]], list[Finding]]:
     """The worlds in which each task runs.
 
     :param graph: the DAG's tasks.
     :param conditions: condition task -> side -> task ids directly downstream; a side with which the run fails is absent.
     :param rules: task -> trigger rule.
-    :param short_circuits: conditions after which everything is skipped, whatever its rule, unless they are true.
+    :param short_circuits: conditions after which everything but teardowns is skipped, whatever its rule, unless they are
+        true.
+    :param constants: conditions that always have the one side that ``conditions`` gives for them.
+    :param setups: setup tasks.
     :return: task -> worlds, those with true conditions first; and findings.
     """
     found: dict[str, list[World]] = {}
     findings: list[Finding] = []
+    skipped: set[str] = set()  # never run, because of a constant
     order = in_order(graph)
     ranks = {task: index for index, task in enumerate(order)}
     reach = {
@@ -64,12 +77,16 @@ def worlds(
             if upstream in conditions:
                 allowed = [side for side, tasks in reach[upstream].items() if task in tasks]
                 runs_after[upstream] = [world | {(upstream, side)} for side in allowed for world in found[upstream]]
+                if upstream in constants:
+                    runs_after[upstream] = found[upstream] if allowed else []
+        counted = [upstream for upstream in runs_after if rules[task] != TEARDOWN or upstream in setups]
         options_of = [*runs_after.values(), *(found[upstream] for upstream in runs_after)]
         relevant = {name for options in options_of for world in options for name, _ in world}
-        if not relevant:
-            never = any(not options for options in runs_after.values())
-            found[task] = [] if never else [EVERYWHERE]
-            if never and all(found[upstream] for upstream in runs_after):
+        idle = [upstream for upstream, options in runs_after.items() if not options]
+        decided = [upstream for upstream in idle if upstream in (skipped if not found[upstream] else constants)]
+        if not relevant and (not idle or decided != idle):
+            found[task] = [] if idle else [EVERYWHERE]
+            if idle and all(found[upstream] for upstream in runs_after):
                 findings.append(finding("SMP401", "no branch names the task", task=task))
             continue
         if rules[task] not in _JOINS:
@@ -78,7 +95,11 @@ def worlds(
             continue
         scenarios: dict[World, frozenset[Run]] = {}
         names = sorted(relevant, key=ranks.__getitem__)
-        stopping = [name for name in names if name in short_circuits and task in reach[name][SIDES[0]]]
+        stopping = [
+            name
+            for name in names
+            if name in short_circuits and task in reach[name][SIDES[0]] and rules[task] != TEARDOWN
+        ]
         for count, scenario in enumerate(_scenarios(names, conditions, found)):
             if count >= MOST_SCENARIOS or len(scenarios) > MOST_WORLDS:
                 findings.append(
@@ -89,10 +110,12 @@ def worlds(
                 continue
             ran = frozenset((name, world) for name in runs_after for world in found[name] if world <= scenario)
             after = {name for name, options in runs_after.items() if any(world <= scenario for world in options)}
-            if {name for name, _ in ran} == after and _JOINS[rules[task]](name in after for name in runs_after):
+            if {name for name, _ in ran} == after and _JOINS[rules[task]](name in after for name in counted):
                 scenarios[scenario] = ran
         found[task] = sorted(_merged(scenarios, names, found), key=lambda world: _sort_key(world, ranks))
-        if not scenarios and all(found[upstream] for upstream in runs_after):
+        if not scenarios and decided:
+            skipped.add(task)
+        elif not scenarios and all(found[upstream] for upstream in runs_after):
             findings.append(finding("SMP401", "no outcome of the conditions lets the task run", task=task))
     return found, findings
 

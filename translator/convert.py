@@ -10,15 +10,16 @@ from typing import Any, Final, NamedTuple
 import networkx as nx
 
 from sagemaker_provider.definition import limits, shapes
-from sagemaker_provider.definition.conditions import Not, Or
+from sagemaker_provider.definition.conditions import ConditionTypeError, Not, Or, decode_condition, holds
 from sagemaker_provider.definition.expressions import Get, Join
 from sagemaker_provider.definition.findings import Finding, errors, finding, located, ordered
 from sagemaker_provider.definition.model import VERSION, Dependency, PipelineDefinition, Step
 from sagemaker_provider.definition.step_types import STEP_TYPES, Resource
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
-from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, World, worlds
+from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, TEARDOWN, World, worlds
 from sagemaker_provider.translator.defaults import Defaults
+from sagemaker_provider.translator.failures import Origin, failure_findings
 from sagemaker_provider.translator.lines import with_lines
 from sagemaker_provider.translator.mapping import is_mapped, mapped
 from sagemaker_provider.translator.names import another_name, step_names
@@ -147,10 +148,11 @@ class _Compiler:
             return self._failed(request)
         members = {"Version": VERSION, "Metadata": {}, "PipelineExperimentConfig": self.settings.experiment_config}
         definition = PipelineDefinition(steps, tuple(self.parameters.known.values()), members)
-        self.findings += [*self.unused_params(), *self.cut_short()]
-        self.findings += self.named_by_task(definition.validate())
+        self.findings += [*self.unused_params(), *self.named_by_task(definition.validate())]
         if errors(self.findings):
             return self._failed(request)
+        limited = "ParallelismConfiguration" in request
+        self.findings += failure_findings(definition, self.origins(), self.graph, limited=limited)
         requests = self._with_dates(requests)
         assets = dict(sorted(self.assets.items()))
         return Conversion(definition, self._by_task(), request, assets, requests, self.parameters.forms)
@@ -322,22 +324,49 @@ class _Compiler:
             else str(getattr(self.tasks[name].trigger_rule, "value", self.tasks[name].trigger_rule))
             for name in self.graph
         }
+        constants = self._constants()
+        self.branches |= {name: {side: self.branches[name][side]} for name, side in constants.items()}
         short_circuits = {name for name, step in self.steps.items() if step.short_circuit}
-        self.worlds, found = worlds(self.graph, self.branches, self.rules, short_circuits)
+        setups = {name for name in self.graph if getattr(self.tasks[name], "is_setup", False)}
+        self.worlds, found = worlds(self.graph, self.branches, self.rules, short_circuits, constants, setups)
         self.findings += [*found, *self._skipped_by_success()]
+        self._fold(constants)
+
+    def _fold(self, constants: Mapping[str, str]) -> None:
+        """Let conditions vanish that always take the same side."""
+        for name, side in constants.items():
+            below = nx.descendants(self.graph, name)
+            never = ", ".join(repr(task) for task in self.order if task in below and not self.worlds[task])
+            truth = "true" if side == SIDES[0] else "false"
+            reason = f"the conditions are always {truth}{never and f', so what never runs is {never}'}"
+            self.findings.append(finding("SMP720", reason, task=name))
+            del self.branches[name], self.steps[name]
+
+    def _constants(self) -> dict[str, str]:
+        """The conditions without templates and references, and the side that they always take."""
+        found = {}
+        for name in self.branches:
+            step = self.steps[name]
+            try:
+                value = all([holds(decode_condition(item)) for item in step.arguments["Conditions"]])
+            except ConditionTypeError:
+                continue
+            side = SIDES[0 if value else 1]
+            if side in self.branches[name] and not any(mark in str(step.arguments) for mark in ("{{", "{%", "{#")):
+                found[name] = side
+        return found
 
     def _skipped_by_success(self) -> Iterator[Finding]:
         """Tasks that go on when an upstream is skipped because nothing failed: a pipeline knows no skipping."""
         skippable: set[str] = set()
         for task in self.order:
             upstream = skippable & set(self.graph.predecessors(task))
-            if self.rules[task] in ("one_failed", "all_failed") or (
-                upstream and self.rules[task] in ("all_success", "one_success")
-            ):
-                skippable.add(task)
-            elif upstream and self.rules[task].startswith("none_failed"):
-                reason = f"the rule {self.rules[task]} after {min(upstream)!r}, which is skipped unless something fails"
+            rule = self.rules[task]
+            if upstream and (rule.startswith("none_failed") or rule in ("all_done", TEARDOWN)):
+                reason = f"the rule {rule} after {min(upstream)!r}, which is skipped unless something fails"
                 yield finding("SMP205", reason, task=task)
+            elif upstream or (rule in ("one_failed", "all_failed") and self.graph.in_degree(task)):
+                skippable.add(task)
 
     def _heads(self, condition: str, head: str) -> list[str]:
         """The tasks that a condition names: a task, or the roots of a task group."""
@@ -371,7 +400,7 @@ class _Compiler:
             self.order,
         )
         self.names = {Copy(task, world): name for (task, world), name in names.items()}
-        self.taken = set(self.names.values())
+        self.copy_of = {name: copy for copy, name in self.names.items()}
         self.findings += found
 
     # Pass: values
@@ -507,6 +536,8 @@ class _Compiler:
                 self.findings.append(finding("SMP205", reason, task=second.task))
             for first, entering in before:
                 combined = None if self._one_of_several(copy) else _through(entering, leaving, len(before))
+                if combined and self.rules[second.task] == "one_done":
+                    combined = entering  # what vanished does not fail
                 if edges.has_edge(first, second):
                     combined = _both(edges.edges[first, second]["trigger"], combined)
                 if combined is None:
@@ -648,7 +679,8 @@ class _Compiler:
         )
         branches = {side: tuple(children.pop((copy, side), ())) for side in SIDES} if copy.task in self.branches else {}
         if step.fail_otherwise:
-            fail = Step(self._another_name(name, "failed"), "Fail", {"ErrorMessage": step.fail_otherwise})
+            failed = Copy(copy.task, copy.world | {(copy.task, SIDES[1])})
+            fail = Step(self._another_name(failed, name, "failed"), "Fail", {"ErrorMessage": step.fail_otherwise})
             branches[SIDES[1]] = (*branches[SIDES[1]], fail)
         output_parameters = step.members.get("OutputParameters")
         property_files = step.members.get("PropertyFiles")
@@ -669,7 +701,7 @@ class _Compiler:
             },
         )
         if step.loop_over is not None:
-            yield self._loop(base, step.loop_over)
+            yield self._loop(copy, base, step.loop_over)
             return
         if not guard:
             yield base
@@ -681,44 +713,25 @@ class _Compiler:
         if branches[SIDES[1]]:
             yield replace(
                 base,
-                name=self._another_name(name, "else"),
+                name=self._another_name(copy, name, "else"),
                 display_name=step.display_name or copy.task,
                 arguments={"Conditions": (*guard, _negated(own)), SIDES[0]: branches[SIDES[1]], SIDES[1]: ()},
             )
 
-    def _loop(self, body: Step, items: Any) -> Step:
+    def _loop(self, copy: Copy, body: Step, items: Any) -> Step:
         """A ForEach step around a step."""
-        inner = replace(body, name=self._another_name(body.name, "item"), depends_on=None)
+        inner = replace(body, name=self._another_name(copy, body.name, "item"), depends_on=None)
         concurrency = max(1, min(self.dag.max_active_tasks, limits.FOR_EACH_CONCURRENCY))
         arguments = {"IterableItems": items, "MaxConcurrency": concurrency, "ForEachBody": (inner,)}
         return Step(body.name, "ForEach", arguments, depends_on=body.depends_on, display_name=body.display_name)
 
-    def _another_name(self, name: str, word: str) -> str:
-        """A name that no step has yet, for a second step of the same task."""
-        found = another_name(name, word, self.taken)
-        self.taken.add(found)
+    def _another_name(self, copy: Copy, name: str, word: str) -> str:
+        """A name that no step has yet, for a second step of the same copy."""
+        found = another_name(name, word, self.copy_of)
+        self.copy_of[found] = copy
         return found
 
     # Findings
-
-    def cut_short(self) -> Iterator[Finding]:
-        """Fail steps beside which other steps may run: in Airflow those run on."""
-        for copy in self.edges:
-            step = self.steps[copy.task]
-            if step.type != "Fail" and not step.fail_otherwise:
-                continue
-            before = {other.task for other in nx.ancestors(self.edges, copy)} | {copy.task}
-            beside = [
-                other.task
-                for other in self.edges
-                if other.task not in before
-                and not any((name, _other_side(side)) in copy.world for name, side in other.world)
-                and (copy.task, SIDES[0]) not in other.world
-            ]
-            if beside:
-                yield finding(
-                    "SMP620", f"{', '.join(dict.fromkeys(beside))} may not have started by then", task=copy.task
-                )
 
     def unused_params(self) -> list[Finding]:
         """Params that became no parameter and are not read."""
@@ -726,13 +739,26 @@ class _Compiler:
 
     def named_by_task(self, found: list[Finding]) -> list[Finding]:
         """Findings of the validation with the task whose step they are about."""
-        tasks = {name: copy.task for copy, name in self.names.items()}
+        tasks = {name: copy.task for name, copy in self.copy_of.items()}
         return [
             replace(item, task=tasks.get(item.place.removeprefix("Steps.").partition(".")[0], ""))
             if item.place.startswith("Steps.")
             else item
             for item in found
         ]
+
+    def origins(self) -> dict[str, Origin]:
+        """What each step was made from."""
+        return {
+            name: Origin(
+                copy.task,
+                self.tasks[copy.task].task_id,
+                self.rules[copy.task],
+                bool(getattr(self.tasks[copy.task], "is_setup", False)),
+                copy.world,
+            )
+            for name, copy in self.copy_of.items()
+        }
 
 
 def _identities(resource: Resource) -> set[str]:
@@ -763,10 +789,6 @@ def _both(first: str | None, second: str | None) -> str | None:
     if first == second:
         return first
     return "Completed" if {first, second} == {"Completed", "Any"} else None
-
-
-def _other_side(side: str) -> str:
-    return SIDES[1 - SIDES.index(side)]
 
 
 def _negated(conditions: tuple[Any, ...]) -> Any:

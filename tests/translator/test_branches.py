@@ -352,3 +352,92 @@ def test_a_long_chain_of_conditions_in_branches_converts() -> None:
     conversion = convert(dag)
     assert top_level(conversion) == ["start", *names]
     assert steps_of(conversion)["c7"]["DependsOn"] == ["c6a"]
+
+
+def constant(task_id: str, value: bool, if_tasks: Any = (), else_tasks: Any = (), **options: Any) -> Any:
+    return choice(task_id, if_tasks, else_tasks, conditions=[Equals("a", "a"), Equals(1 if value else 2, 1)], **options)
+
+
+@pytest.mark.parametrize(("value", "taken", "never"), [(True, "a", "b"), (False, "b", "a")])
+def test_a_condition_of_literals_is_decided_and_vanishes(value: bool, taken: str, never: str) -> None:
+    with make_dag() as dag:
+        join = step("join", trigger_rule="none_failed_min_one_success")
+        step("before") >> constant("c", value, "a", "b") >> [step("a"), step("b")] >> join >> step("tail")
+    conversion = convert(dag)
+    waits = {name: item.get("DependsOn") for name, item in steps_of(conversion).items()}
+    assert waits == {"before": None, taken: ["before"], "join": [taken], "tail": ["join"]}
+    expected = f"the conditions are always {str(value).lower()}, so what never runs is {never!r}"
+    assert messages(conversion, "SMP720") == [expected]
+    assert codes(conversion) == ["SMP720"]
+
+
+def test_what_is_after_a_branch_never_taken_never_runs() -> None:
+    with make_dag() as dag:
+        constant("c", True, "a", "b") >> [step("a"), step("b")]
+        dag.get_task("b") >> step("b2") >> step("b3", trigger_rule="none_failed_min_one_success")
+        [dag.get_task("a"), dag.get_task("b")] >> step("both")
+    conversion = convert(dag)
+    assert list(steps_of(conversion)) == ["a"]
+    assert messages(conversion, "SMP720")[0].endswith("never runs is 'b', 'b2', 'b3', 'both'")
+
+
+def test_a_constant_inside_a_branch_is_decided() -> None:
+    with make_dag(params={"c": 1}) as dag:
+        choice("c", "d", "x") >> [constant("d", False, "y", "z"), step("x")]
+        dag.get_task("d") >> [step("y"), step("z")]
+        [dag.get_task("y"), dag.get_task("z"), dag.get_task("x")] >> step("join", trigger_rule="one_success")
+    assert names_in(convert(dag), "c") == (["z", "join"], ["x", "join-else"])
+
+
+def test_a_task_that_a_constant_in_a_branch_does_not_name_runs_where_the_constant_does_not() -> None:
+    with make_dag(params={"c": 1}) as dag:
+        choice("c", "d", "task") >> constant("d", True, "y") >> [step("y"), step("task", trigger_rule="all_done")]
+        dag.get_task("c") >> dag.get_task("task")
+    assert names_in(convert(dag), "c") == (["y"], ["task"])
+
+
+@pytest.mark.parametrize("rule", ["one_failed", "always"])
+def test_other_rules_after_a_branch_never_taken_are_refused(rule: str) -> None:
+    with make_dag() as dag:
+        constant("c", True, "a", "b") >> [step("a"), step("b")] >> step("task", trigger_rule=rule)
+    assert codes(convert(dag), task="task") == ["SMP205"]
+
+
+def test_conditions_that_fail_or_are_templates_are_kept() -> None:
+    with make_dag(params={"p": 1}) as dag:
+        for index, operands in enumerate([("{{ params.p }}", "x"), ("{% if 1 %}x{% endif %}", "x"), (1, "x")]):
+            choice(f"c{index}", f"t{index}", conditions=Equals(*operands)) >> step(f"t{index}")
+    assert "SMP720" not in codes(convert(dag))
+
+
+def gate_dag(rule: str) -> Any:
+    from test_several_steps import Several, gate
+
+    from sagemaker_provider.translator import Steps
+
+    with make_dag(params={"go": 1}) as dag:
+        setup = step("setup").as_setup()
+        down = step("down").as_teardown(setups=setup)
+        go = Several(task_id="go", translation=Steps({"": gate(["work"], short_circuit=True)}))
+        setup >> go >> step("work") >> [down, step("last", trigger_rule=rule)]
+    return dag
+
+
+def test_a_short_circuit_does_not_skip_teardowns() -> None:
+    conversion = convert(gate_dag("all_done"))
+    assert names_in(conversion, "go") == (["work", "down", "last"], ["down-else"])
+    assert steps_of(conversion)["go"]["DependsOn"] == ["setup"]
+
+
+@pytest.mark.parametrize(
+    ("if_tasks", "expected"),
+    [(["setup"], (["setup", "work", "down"], [])), (["setup", "work"], (["setup", "work", "down"], []))],
+)
+def test_a_teardown_runs_where_its_setup_has_run(if_tasks: list[str], expected: Any) -> None:
+    with make_dag(params={"c": 1}) as dag:
+        setup, work = step("setup").as_setup(), step("work")
+        condition = choice("c", if_tasks)
+        condition >> setup >> work >> step("down").as_teardown(setups=setup)
+        if "work" in if_tasks:
+            condition >> work
+    assert names_in(convert(dag), "c") == expected

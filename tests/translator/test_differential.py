@@ -41,13 +41,11 @@ EXAMPLES = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
 RULES = tuple(sorted(rule.value for rule in TriggerRule))
 JOINING = ("none_failed_min_one_success",) * 3 + ("none_failed", "one_success", "all_done")
 DECIDING = ("condition", "check", "gate", "constant")
-ABOUT_RUNNING = {"SMP205", "SMP401", "SMP402", "SMP605", "SMP620", "SMP628", "SMP638", "SMP680", "SMP681", "SMP682"}
+ABOUT_RUNNING = {"SMP205", "SMP401", "SMP402", "SMP605", "SMP620", "SMP628", "SMP638", "SMP680"}
 """Codes that say of a task that it runs otherwise; that it has a name or a time limit of another kind excuses nothing."""
 CONFIG: Mapping[str, Any] = {
     "AppSpecification": {"ImageUri": IMAGE},
-    "ProcessingResources": {
-        "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}
-    },
+    "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}},
     "RoleArn": ROLE,
 }
 
@@ -60,7 +58,8 @@ class Gate(ShortCircuitOperator):
 def gate(task: Any, given: Any) -> Steps:
     """A job that decides, and a condition that reads what it decided; here both read the param."""
     condition = {"Type": "Equals", "LeftValue": f"{{{{ params.{task.task_id.rpartition('.')[2]} }}}}", "RightValue": 1}
-    branches = {"IfSteps": tuple(sorted(task.downstream_task_ids)), "ElseSteps": ()}
+    teardowns = tuple(sorted(other.task_id for other in task.downstream_list if other.is_teardown))
+    branches = {"IfSteps": tuple(sorted(task.downstream_task_ids)), "ElseSteps": teardowns}
     go = TaskStep(
         "Condition",
         {"Conditions": [condition]},
@@ -222,7 +221,9 @@ def started(pipelines: Pipelines, name: str, plan: Plan, conversion: Conversion)
 def named(conversion: Conversion, task: str) -> bool:
     """Whether a finding says of a task that it runs otherwise."""
     return any(
-        item.code in ABOUT_RUNNING and item.severity is not Severity.NOTE and (item.task == task or f"'{task}'" in item.message)
+        item.code in ABOUT_RUNNING
+        and item.severity is not Severity.NOTE
+        and (item.task == task or f"'{task}'" in item.message)
         for item in conversion.findings
     )
 

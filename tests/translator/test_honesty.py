@@ -141,12 +141,12 @@ def test_a_condition_without_else_tells_what_its_failure_cuts_short() -> None:
 
     with make_dag(params={"c": 1}) as dag:
         check = SageMakerConditionOperator(
-            task_id="c", condition_type="Equals", left_value=1, right_value=1, if_task_ids="a"
+            task_id="c", condition_type="Equals", left_value="{{ params.c }}", right_value=1, if_task_ids="a"
         )
         check >> step("a")
-        step("beside")
+        step("together") >> step("beside")
     assert [(item.task, item.message.split()[0]) for item in convert(dag).findings if item.code == "SMP620"] == [
-        ("c", "beside")
+        ("c", "'beside'")
     ]
 
 

@@ -94,6 +94,8 @@ def through(outer: str, inner: str, upstreams: int = 1) -> DAG:
         ("all_failed", "all_success", 2, on("Failed", "up0", "up1")),
         ("all_success", "all_failed", 1, on("Failed", "up0")),
         ("one_failed", "all_success", 1, on("Failed", "up0")),
+        ("all_success", "one_done", 2, ["up0", "up1"]),  # an empty task that could not run has not ended
+        ("all_done", "one_done", 1, on("Any", "up0")),
     ],
 )
 def test_rules_are_combined_through_an_empty_task(outer: str, inner: str, upstreams: int, expected: list[Any]) -> None:
@@ -162,6 +164,21 @@ def test_a_teardown_runs_after_the_work_however_it_ends_and_only_after_the_setup
     conversion = convert(dag)
     assert steps_of(conversion)["down"]["DependsOn"] == ["setup", *on("Any", "work")]
     assert codes(conversion) == ["SMP607", "SMP612"]
+
+
+@pytest.mark.parametrize("rule", ["none_failed", "none_failed_min_one_success", "all_done"])
+def test_a_rule_that_runs_after_what_is_skipped_unless_something_fails_is_refused(rule: str) -> None:
+    with make_dag() as dag:
+        step("work") >> step("alarm", trigger_rule="one_failed") >> step("note") >> step("last", trigger_rule=rule)
+    assert codes(convert(dag), task="last") == ["SMP205"]
+
+
+@pytest.mark.parametrize("rule", ["all_success", "one_success", "one_done"])
+def test_a_rule_that_is_skipped_with_it_is_not(rule: str) -> None:
+    with make_dag() as dag:
+        step("work") >> step("alarm", trigger_rule="one_failed") >> step("last", trigger_rule=rule)
+        step("first", trigger_rule="all_failed") >> step("second", trigger_rule="all_done")  # without upstreams it runs
+    assert "SMP205" not in codes(convert(dag))
 
 
 @pytest.mark.parametrize("rule", ["all_failed", "one_failed", "always", "none_skipped"])
