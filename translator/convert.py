@@ -38,7 +38,7 @@ from sagemaker_provider.translator.registry import (
 )
 from sagemaker_provider.translator.schedule import date_inputs, schedules
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
-from sagemaker_provider.translator.templates import UntranslatableError, canonical
+from sagemaker_provider.translator.templates import UntranslatableError, canonical, is_template
 from sagemaker_provider.translator.text_flow import has_succeeded, outputs
 from sagemaker_provider.translator.triggers import trigger
 from sagemaker_provider.translator.values import Surroundings, Values, conditions
@@ -352,7 +352,7 @@ class _Compiler:
             except ConditionTypeError:
                 continue
             side = SIDES[0 if value else 1]
-            if side in self.branches[name] and not any(mark in str(step.arguments) for mark in ("{{", "{%", "{#")):
+            if side in self.branches[name] and not is_template(str(step.arguments)):
                 found[name] = side
         return found
 

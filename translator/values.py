@@ -306,7 +306,8 @@ class Values:
 
         :param by_name: whether the path may have names already, as references do.
         """
-        row, entries = STEP_TYPES[self.around.steps[task_id].type], self.around.steps[task_id].arguments
+        step = self._step(task_id)
+        row, entries = STEP_TYPES[step.type], step.arguments
         named: tuple[Segment, ...] = ()
         for segment in path:
             member = shapes.entry_name(row, named)

@@ -396,6 +396,13 @@ def test_a_task_that_a_constant_in_a_branch_does_not_name_runs_where_the_constan
     assert names_in(convert(dag), "c") == (["y"], ["task"])
 
 
+def test_the_outcome_of_a_condition_that_is_decided_cannot_be_read() -> None:
+    with make_dag() as dag:
+        condition = constant("c", True, "a")
+        condition >> step("a", config={"outcome": condition.properties.Outcome})
+    assert codes(convert(dag), task="a") == ["SMP304"]
+
+
 @pytest.mark.parametrize("rule", ["one_failed", "always"])
 def test_other_rules_after_a_branch_never_taken_are_refused(rule: str) -> None:
     with make_dag() as dag:
