@@ -19,7 +19,7 @@ from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, TEARDOWN, World, worlds
 from sagemaker_provider.translator.defaults import Defaults
-from sagemaker_provider.translator.failures import Origin, failure_findings
+from sagemaker_provider.translator.failures import TOLERANT, Origin, failure_findings, listed
 from sagemaker_provider.translator.lines import with_lines
 from sagemaker_provider.translator.mapping import is_mapped, mapped
 from sagemaker_provider.translator.names import another_name, step_names
@@ -336,10 +336,19 @@ class _Compiler:
         """Let conditions vanish that always take the same side."""
         for name, side in constants.items():
             below = nx.descendants(self.graph, name)
-            never = ", ".join(repr(task) for task in self.order if task in below and not self.worlds[task])
+            never = [node for node in self.order if node in below and not self.worlds[node]]
+            names = listed(self.tasks[node].task_id for node in never)
             truth = "true" if side == SIDES[0] else "false"
-            reason = f"the conditions are always {truth}{never and f', so what never runs is {never}'}"
+            reason = f"the conditions are always {truth}{names and f', so what never runs is {names}'}"
             self.findings.append(finding("SMP720", reason, task=name))
+            if any(self.steps[node].type != "Condition" for node in nx.ancestors(self.graph, name) & set(self.steps)):
+                for node in (node for node in never if self.rules[node] in TOLERANT):
+                    others = listed(
+                        self.tasks[other].task_id for other in never if nx.has_path(self.graph, node, other)
+                    )
+                    reason = f"where {self.tasks[name].task_id!r} cannot run, Airflow runs {others}"
+                    self.findings.append(finding("SMP680", reason, task=node))
+        for name in constants:
             del self.branches[name], self.steps[name]
 
     def _constants(self) -> dict[str, str]:

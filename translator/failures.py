@@ -110,7 +110,7 @@ def _after_tasks_that_cannot_run(
     tasks = {origin.node: origin.task for origin in origins.values()}
     below = _Sets(graph)
     for node, texts in reasons.items():
-        after = _listed(tasks[other] for other in below.members(below.descendants[node]) if other in tasks)
+        after = listed(tasks[other] for other in below.members(below.descendants[node]) if other in tasks)
         reason = f"Airflow runs it also where {' or '.join(texts)}{after and ', and then also ' + after}"
         yield finding("SMP680", reason, task=node)
 
@@ -149,12 +149,12 @@ def _beside_failures(
         if others & ~all_ends:
             stopped |= sets.bit[name]
     for end, tasks in beside.items():
-        yield finding("SMP620", f"{_listed(tasks)} may not have started by then", task=origins[end].node)
+        yield finding("SMP620", f"{listed(tasks)} may not have started by then", task=origins[end].node)
     for name in sets.order:  # what waits for the end of what may not start
         if origins[name].rule in TOLERANT and sets.ancestors[name] & stopped:
             stopped |= sets.bit[name] | sets.descendants[name]
     if stopped:
-        names = _listed(origins[name].task for name in sets.members(stopped))
+        names = listed(origins[name].task for name in sets.members(stopped))
         yield finding("SMP638", f"{names} may not start after another task has failed on which they do not depend")
 
 
@@ -224,7 +224,7 @@ def _reads(step: Step) -> Iterator[str]:
             yield item.name
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Names in quotes, each once; of very many the first ones."""
     first = list(islice(names, _MOST_NAMES + 1))
     return ", ".join([*map(repr, dict.fromkeys(first[:_MOST_NAMES])), *(["..."] if len(first) > _MOST_NAMES else [])])

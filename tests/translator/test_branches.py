@@ -396,6 +396,19 @@ def test_a_task_that_a_constant_in_a_branch_does_not_name_runs_where_the_constan
     assert names_in(convert(dag), "c") == (["y"], ["task"])
 
 
+@pytest.mark.parametrize("rule", ["all_done", "none_failed"])
+def test_what_a_decided_condition_skips_runs_where_the_condition_is_not_reached(rule: str) -> None:
+    with make_dag() as dag:
+        condition = constant("c", True, "a", "b")
+        condition >> [step("a"), step("b", trigger_rule=rule)]
+        dag.get_task("b") >> step("b2")
+    assert codes(convert(dag)) == ["SMP720"]
+    with dag:
+        step("before") >> condition
+    expected = ["where 'c' cannot run, Airflow runs 'b', 'b2'"] if rule == "all_done" else []
+    assert messages(convert(dag), "SMP680") == expected
+
+
 def test_the_outcome_of_a_condition_that_is_decided_cannot_be_read() -> None:
     with make_dag() as dag:
         condition = constant("c", True, "a")

@@ -73,14 +73,14 @@ def gate(task: Any, given: Any) -> Steps:
 class Task:
     """A task of a random DAG, and what happens to it.
 
-    :param kind: what it is, see :meth:`Plan.dag`.
+    :param kind: what it is, see :meth:`Plan.operator`.
     :param upstream: the tasks before it.
     :param reads: those whose result it reads.
     :param group: number of its task group; 0 for none.
     :param side: for a condition, the tasks after it and whether they are in the one branch, the other or none.
     :param outcome: for what decides, whether it is true.
     :param fails: whether it fails if it runs.
-    :param whole: for a check, whether it has an else branch; for a gate, whether it skips all that is after it.
+    :param whole: for a gate, whether it skips all that is after it.
     """
 
     kind: str
@@ -113,7 +113,7 @@ class Plan:
                 if task.group and task.group not in groups:
                     groups[task.group] = TaskGroup(f"g{task.group}")
                 holder = {"task_group": groups[task.group]} if task.group else {}
-                made.append(self._operator(f"t{index}", task, {"trigger_rule": task.rule, **holder}))
+                made.append(self.operator(f"t{index}", task, {"trigger_rule": task.rule, **holder}))
             for index, task in enumerate(self.tasks):
                 for other in task.upstream:
                     made[other] >> made[index]
@@ -126,7 +126,8 @@ class Plan:
                 made[self.setup[1]].as_teardown(setups=made[self.setup[0]])
         return dag
 
-    def _operator(self, name: str, task: Task, options: Mapping[str, Any]) -> Any:
+    def operator(self, name: str, task: Task, options: Mapping[str, Any]) -> Any:
+        """The operator of a kind of task."""
         param = f"{{{{ params.{name} }}}}"
         if task.kind == "empty":
             return empty(name, **options)
@@ -135,19 +136,15 @@ class Plan:
         if task.kind == "constant":
             return choice(name, [], [], conditions=Equals(int(task.outcome), 1), **options)
         if task.kind == "check":
-            # without an else branch the operator fails where the condition is not true
-            otherwise = ["-"] if task.whole else None
-            made = SageMakerConditionOperator(
+            return SageMakerConditionOperator(  # where nothing is in its else branch, it fails instead
                 task_id=name,
                 condition_type="Equals",
                 left_value=param,
                 right_value=1,
                 if_task_ids=[],
-                else_task_ids=otherwise,
+                else_task_ids=[],
                 **options,
             )
-            made.else_task_ids = []
-            return made
         if task.kind == "gate":
             return Gate(
                 task_id=name,
@@ -177,9 +174,9 @@ def plans(draw: st.DrawFn) -> Plan:
         upstream.append(tuple(sorted({draw(near) for _ in range(many)})))
     setup = None
     if size > 3 and draw(st.integers(0, 7)) == 0:
-        first, last = draw(st.integers(0, size - 2)), size - 1
-        chosen[first] = chosen[last] = "step"
-        setup = (first, last)
+        first = draw(st.integers(0, size - 2))
+        setup = (first, draw(st.integers(first + 1, size - 1)))
+        chosen[setup[0]] = chosen[setup[1]] = "step"
     tasks = []
     failing = draw(st.sampled_from((0.0, 0.0, 0.2, 0.4)))
     for index, kind in enumerate(chosen):
@@ -192,7 +189,8 @@ def plans(draw: st.DrawFn) -> Plan:
         if setup and (index == setup[0] or setup[0] in upstream[index]):
             rule = "all_success"  # Airflow wants it so
         named = kind in ("condition", "check", "constant")
-        sides = tuple((other, draw(st.sampled_from((0, 0, 1, 1, 0, 1, 0, 1, 2)))) for other in after) if named else ()
+        chances = (0, 0, 2) if kind == "check" and draw(st.booleans()) else (0, 1, 0, 1, 0, 1, 0, 1, 2)
+        sides = tuple((other, draw(st.sampled_from(chances))) for other in after) if named else ()
         readable = [other for other in upstream[index] if (kind, chosen[other]) == ("step", "step")]
         tasks.append(
             Task(
