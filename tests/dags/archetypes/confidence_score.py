@@ -40,7 +40,7 @@ def transform_config(product):
     }
 
 
-def log_scores(month, **jobs):
+def log_scores(month, jobs):
     for product, job in sorted(jobs.items()):
         print(f"scores of {product} for {month}: {job}")
     return {"month": month, "products": sorted(jobs)}
@@ -60,5 +60,5 @@ with DAG(
         )
         name = str(transform.output).strip("{} ")
         jobs[product] = "{{ " + name + "['Transform']['TransformJobName'] }}"
-    log = PythonOperator(task_id="log_scores", python_callable=log_scores, op_kwargs={"month": MONTH, **jobs})
+    log = PythonOperator(task_id="log_scores", python_callable=log_scores, op_kwargs={"month": MONTH, "jobs": jobs})
     dag.get_task("score_cards") >> dag.get_task("score_loans") >> log

@@ -70,7 +70,7 @@ def register(ti, **_):
 
 def announce(package_arn):
     boto3.client("s3").put_object(Bucket=BUCKET, Key="abalone/latest.txt", Body=package_arn.encode())
-    return package_arn.split("/")[-1]
+    return "version " + package_arn.split("/")[-1]
 
 
 with DAG(
