@@ -923,9 +923,9 @@ RULES: Final[dict[str, Rule]] = {
                 "Refer to the step's properties where this is meant; let the tasks depend on each other.",
             ),
             "SMP720": (
-                "Condition is always the same",
-                "The operands are literals, so the condition is decided here and becomes no step, nor do the tasks of the other branch.",
-                "Nothing, if the literals are meant.",
+                "Step of another service",
+                "The setting services decides between a native step, where a pipeline has one that fits, and a function.",
+                "Set services to function for the task if the operator's XCom or details matter.",
             ),
             "SMP722": (
                 "Sensor at the start of a DAG",
