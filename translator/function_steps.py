@@ -10,6 +10,7 @@ from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import OutputParameter
 from sagemaker_provider.definition.paths import Key, Segment
 from sagemaker_provider.translator import functions
+from sagemaker_provider.translator.parameters import looks_secret
 from sagemaker_provider.translator.registry import Given, Stays, TaskStep, Translation, XComPath
 from sagemaker_provider.translator.requests import flat, is_text_literal
 from sagemaker_provider.translator.services import KINDS, PREFIX
@@ -51,7 +52,7 @@ def by_function(
         return Stays((finding("SMP241", reason, task=task.task_id),))
     about = {"job": job} if request is None else {"request": request}
     members: dict[str, Any] = {"OutputParameters": tuple(OutputParameter(name) for name in outputs)}
-    found = [*findings, _how(task, kind, wait)]
+    found = [*findings, _how(task, kind, wait), *_secrets(task, request)]
     if wait is None:
         members["FunctionArn"] = function_arn(account, region, f"{PREFIX}{kind}")
     else:
@@ -67,6 +68,17 @@ def by_function(
         assets=functions.assets(kind),
         findings=tuple(found),
     )
+
+
+def _secrets(task: Any, value: Any) -> Iterator[Finding]:
+    """Literal values of variables whose names Airflow masks; below other keys, secrets are found like those of any step."""
+    if isinstance(value, Mapping):
+        if looks_secret(str(value.get("name", ""))) and is_text_literal(value.get("value")):
+            yield finding("SMP306", f"{value['name']!r} has a literal value", task=task.task_id)
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _secrets(task, item)
 
 
 def function_arn(account: str, region: str, name: str) -> str:

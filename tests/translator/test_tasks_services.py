@@ -320,6 +320,15 @@ def test_the_same_requests_and_results(world: World, name: str) -> None:
     assert {item.name for item in made.output_parameters} == set(outputs)
 
 
+def test_a_failure_is_that_of_the_step(world: World) -> None:
+    make, script = CASES["athena-query"]
+    status = {"State": "FAILED", "StateChangeReason": "no such table"}
+    world.script = {**script, "athena.GetQueryExecution": [{"QueryExecution": {"Status": status}}]}
+    step = world.pipeline(make)
+    assert step["StepStatus"] == "Failed"
+    assert "no such table" in step["FailureReason"]
+
+
 def unique(calls: list[Any]) -> list[Any]:
     """How often something is looked at is no matter."""
     return list({json.dumps(call, sort_keys=True): call for call in calls}.values())
@@ -517,6 +526,21 @@ def test_an_emr_serverless_job_is_native_and_absorbs_its_sensor() -> None:
 )  # fmt: skip
 def test_what_differs_is_said(make: Make, code: str) -> None:
     assert code in codes(converted(make))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "secret"),
+    [
+        ({"environment": [{"name": "DB_PASSWORD", "value": "x"}]}, True),
+        ({"environment": [{"name": "DB_PASSWORD", "value": "{{ params.p }}"}]}, False),
+        ({"environment": [{"name": "DB_NAME", "value": "x"}]}, False),
+    ],
+)
+def test_secrets_of_containers_are_refused(overrides: Any, secret: bool) -> None:
+    task = {"task_id": "t", "job_name": "n", "job_definition": "d", "job_queue": "q"}
+    conversion = converted(lambda: batch.BatchOperator(**task, container_overrides=overrides))
+    assert ("SMP306" in codes(conversion)) is secret
+    assert "'x'" not in str([str(item) for item in conversion.findings])
 
 
 def test_a_deferrable_state_machine_is_waited_for() -> None:
