@@ -832,8 +832,8 @@ RULES: Final[dict[str, Rule]] = {
                 "Read it from the service in the task that needs it.",
             ),
             "SMP665": (
-                "Steps of EMR one after the other",
-                "The operator adds all steps at once and leaves them to EMR; a pipeline runs a step when the one before has succeeded.",
+                "Failing steps of EMR",
+                "The operator adds all steps at once and says what EMR does when one fails; a pipeline runs a step when the one before has succeeded.",
                 "Set services to function where the steps must run as EMR decides.",
             ),
             "SMP638": (

@@ -97,7 +97,7 @@ def _twice(task: Any, kind: str, request: Any) -> Iterator[Finding]:
     row = KINDS[kind]
     if request is None or row.token:
         return
-    reason = "is looked for before it is started again" if row.find[0] else "is started again"
+    reason = "is looked for before it is started again" if row.find[0] else row.again
     yield finding(
         "SMP661", f"{row.service} has no token: when a message comes twice, the work {reason}", task=task.task_id
     )

@@ -31,6 +31,7 @@ class Kind:
     :param token: member of the request for a token that keeps a repeated request from starting the work twice.
     :param find: method, its request (expression over the request), the entries ``{at, same, job}`` in its answer, and the
         expression over the request that equals ``same``: how to find work that was started already, without a token.
+    :param again: what happens when a message comes twice, where there is neither.
     :param job: expression over ``{request, answer}`` for the request of ``look``.
     :param look: method that describes the work.
     :param state: expression over its answer for the state.
@@ -52,6 +53,7 @@ class Kind:
     refused: str = ""
     token: str = ""
     find: tuple[str, str, str, str] = ("", "", "", "")
+    again: str = "starts a second time"
     job: str = ""
     look: str = ""
     state: str = ""
@@ -139,6 +141,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         ("glue:StartCrawler", "glue:GetCrawler"),
         service="glue",
         start="start_crawler",
+        again="is refused while the first goes on, which fails the step",
         job="{Name: request.Name}",
         look="get_crawler",
         state="(Crawler.State == 'READY' && Crawler.LastCrawl.Status) || Crawler.State",

@@ -52,6 +52,9 @@ def add_steps(task: Any, settings: Given) -> Translation:
     if len(steps) > 1:
         reason = "a pipeline stops at the first that fails; EMR goes on with CONTINUE"
         found.append(finding("SMP665", reason, task=task.task_id, place="steps"))
+    if any("ActionOnFailure" in step for step in steps):
+        reason = "ActionOnFailure is left out; what becomes of the cluster when a step fails is not documented"
+        found.append(finding("SMP665", reason, task=task.task_id, place="steps"))
     suffixes = [*(str(index + 1) for index in range(len(steps) - 1)), ""]
 
     def xcom(key: str, segments: tuple[Segment, ...]) -> tuple[Segment, ...] | XComOf | None:

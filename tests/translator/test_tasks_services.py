@@ -461,7 +461,7 @@ def test_emr_steps_are_native_and_absorb_their_sensors() -> None:
         "ClusterId": {"Get": "Parameters.c"},
         "StepConfig": {"HadoopJarStep": STEPS[0]["HadoopJarStep"]},
     }
-    assert len(messages(conversion, "SMP608")) == 2
+    assert len(messages(conversion, "SMP608")) == len(messages(conversion, "SMP665")) == 2
     assert {"SMP665", "SMP720"} <= set(codes(conversion))
 
 
@@ -541,6 +541,23 @@ def test_secrets_of_containers_are_refused(overrides: Any, secret: bool) -> None
     conversion = converted(lambda: batch.BatchOperator(**task, container_overrides=overrides))
     assert ("SMP306" in codes(conversion)) is secret
     assert "'x'" not in str([str(item) for item in conversion.findings])
+
+
+def test_what_comes_of_a_second_message_is_said() -> None:
+    tasks = {
+        "looked for": lambda: glue.GlueJobOperator(task_id="t", job_name="j"),
+        "refused": lambda: glue_crawler.GlueCrawlerRunOperator(task_id="t", crawler_name="c"),
+        "a second time": lambda: emr.EmrAddStepsOperator(
+            task_id="t",
+            job_flow_id="j-1",
+            wait_for_completion=True,
+            steps=[{**STEPS[0], "ActionOnFailure": "CANCEL_AND_WAIT"}],
+        ),
+    }
+    for text, make in tasks.items():
+        (message,) = messages(converted(make), "SMP661")
+        assert text in message
+    assert "SMP661" not in codes(converted(CASES["athena-query"][0]))
 
 
 def test_a_deferrable_state_machine_is_waited_for() -> None:
