@@ -7,6 +7,7 @@ import io
 import json
 import re
 import tarfile
+import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 import yaml
 from pipelines_client import Pipelines
+from services_world import World
 from two_ways import CREATES, NAMED
 
 from sagemaker_provider.definition import PipelineDefinition
@@ -117,7 +119,7 @@ def _requests(calls: list[Any]) -> tuple[list[str], _Names]:
 def _is_task(request: Mapping[str, Any]) -> bool:
     """Whether a request is for the job of a Python or Bash task."""
     entry = request.get("AppSpecification", {}).get("ContainerEntrypoint") or [""]
-    return bool(entry[-1].endswith("/input/code/run.py"))
+    return bool(entry[-1] == "/opt/ml/processing/input/code/airflow_task/run.py")
 
 
 def _objects(local: Any, names: _Names) -> dict[str, str]:
@@ -148,6 +150,9 @@ def fresh(local: Any, seed: Mapping[str, str], models: tuple[str, ...] = ()) -> 
     arn = local.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     local.client("sagemaker").create_model_package_group(ModelPackageGroupName="abalone")
     local.client("sns").create_topic(Name="ml-team")
+    local.client("glue").create_job(
+        Name="clean-events", Role=arn, Command={"Name": "glueetl", "ScriptLocation": "s3://ml-team/glue/clean.py"}
+    )
     for model in models:
         image = "123456789012.dkr.ecr.us-west-2.amazonaws.com/model:1"
         local.client("sagemaker").create_model(ModelName=model, PrimaryContainer={"Image": image}, ExecutionRoleArn=arn)
@@ -168,8 +173,19 @@ def in_airflow(local: Any, airflow: Callable[..., Any], dag_id: str, conf: Any) 
     return Ended({task.task_id: task.state for task in tasks}, requests, returned, _objects(local, names)), run
 
 
-def in_pipeline(local: Any, conversion: Conversion, parameters: Mapping[str, str]) -> Ended:
-    """Run the pipeline of a conversion, with its files where they belong."""
+def deployed(local: Any, conversion: Conversion, folder: Path) -> list[tuple[World, str, str]]:
+    """Make the stacks of the functions that a pipeline calls; those with queues, and the queues."""
+    world = World(local, folder)
+    world.conversion = conversion
+    stacks = [path for path in sorted(conversion.assets) if path.endswith(".yaml")]
+    return [(world, *names) for path in stacks for names in world.deploy(path, folder / "calls")]
+
+
+def in_pipeline(local: Any, conversion: Conversion, parameters: Mapping[str, str], folder: Path) -> Ended:
+    """Run the pipeline of a conversion, with its files where they belong.
+
+    :param folder: an empty folder, for what the functions write down.
+    """
     assert conversion.definition is not None, [str(item) for item in conversion.findings]
     s3, pipelines = local.client("s3"), Pipelines(local)
     for path, content in conversion.assets.items():
@@ -177,7 +193,14 @@ def in_pipeline(local: Any, conversion: Conversion, parameters: Mapping[str, str
     before = len(local.calls)
     name = conversion.pipeline["PipelineName"]
     pipelines.create(conversion.definition.to_json(), name)
-    arn = pipelines.wait(pipelines.start(name, parameters=dict(parameters)), 120)
+    queues = deployed(local, conversion, folder)
+    arn = pipelines.start(name, parameters=dict(parameters))
+    give_up = time.monotonic() + 120
+    while pipelines.status(arn) in ("Executing", "Stopping"):
+        assert time.monotonic() < give_up, pipelines.steps(arn)
+        for world, function, queue in queues:
+            world.deliver(function, queue)
+        time.sleep(0.05)
     requests, names = _requests(list(local.calls)[before:])
     states: dict[str, str] = {}
     returned = {}
@@ -212,6 +235,7 @@ def both_ways(
     local: Any,
     airflow: Callable[..., Any],
     dag_id: str,
+    folder: Path,
     *,
     seed: Mapping[str, str],
     models: tuple[str, ...] = (),
@@ -219,6 +243,7 @@ def both_ways(
 ) -> tuple[Ended, Ended]:
     """Run a DAG in Airflow and as a pipeline, with the same dates and params, in accounts that hold the same.
 
+    :param folder: an empty folder.
     :return: how each ended; of Airflow's tasks those that have steps.
     """
     conversion = converted(dag_id)
@@ -227,7 +252,9 @@ def both_ways(
     given = {"data_interval_start": run.data_interval_start, "data_interval_end": run.data_interval_end}
     dates = render_dates(conversion.date_parameters, logical_date=run.logical_date, **given)
     fresh(local, seed, models)
-    other = in_pipeline(local, conversion, {**dates, **{key: str(value) for key, value in (conf or {}).items()}})
+    other = in_pipeline(
+        local, conversion, {**dates, **{key: str(value) for key, value in (conf or {}).items()}}, folder
+    )
     one.states = {task: state for task, state in one.states.items() if task in other.states}
     one.returned = {task: value for task, value in one.returned.items() if task in other.returned}
     for task in [task for task, value in one.returned.items() if value is None and task in deciders(conversion)]:

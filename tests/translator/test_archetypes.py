@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,13 +73,26 @@ def local(_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         pytest.param("eval_gate_register", {"abalone/train/a.csv": "1,2\n"}, {"rmse_threshold": 2.5}, marks=often),
         ("drift_gated_retrain", {"telco/in/day.csv": "1,0\n1.2,0\n"}, {}),
         pytest.param("drift_gated_retrain", {"telco/in/day.csv": "4,0\n"}, {}, marks=often),
+        pytest.param("glue_train_deploy", {"events/clean/a.csv": "1\n"}, {}, marks=often),
+        pytest.param(
+            "nightly_scoring",
+            {
+                f"scoring/{key}": "1\n"
+                for day in DAYS
+                for key in (f"in/{day:%Y-%m-%d}/customers.csv", f"out/{day:%Y-%m-%d}/old.out")
+            },
+            {},
+            marks=often,
+        ),
         pytest.param("boto3_training", {}, {}, marks=often),
         pytest.param("shadow_test", {"clv/in/a.csv": "1\n2\n", "clv/challenger/old.out": "1\n2\n"}, {}, marks=often),
         pytest.param("shadow_test", {"clv/in/a.csv": "1\n2\n"}, {"tolerance": 3.0}, marks=often),
     ],
 )
-def test_both_ways(local: Any, airflow: Any, dag_id: str, seed: dict[str, str], conf: dict[str, Any]) -> None:
-    one, other = both_ways(local, airflow, dag_id, seed=seed, models=MODELS, conf=conf)
+def test_both_ways(
+    local: Any, airflow: Any, tmp_path: Path, dag_id: str, seed: dict[str, str], conf: dict[str, Any]
+) -> None:
+    one, other = both_ways(local, airflow, dag_id, tmp_path, seed=seed, models=MODELS, conf=conf)
     assert other.states == one.states, other.returned
     assert "failed" not in one.states.values()
     assert other.requests == one.requests
