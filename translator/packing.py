@@ -252,7 +252,7 @@ class _Packer:
         source = self._source()
         return [
             (binding.node, alias)
-            for binding in (source.binding(name) if source else ())
+            for binding in (source.bindings.get(name, []) if source else ())
             if isinstance(binding.node, (ast.Import, ast.ImportFrom))
             for alias in binding.node.names
             if (alias.asname or alias.name.partition(".")[0]) == name
@@ -261,7 +261,7 @@ class _Packer:
     def _statement(self, name: str, value: Any) -> None:
         """Take in the class, or the statement, that makes the value of a name, and those that change it afterwards."""
         source = self._source()
-        bindings = source.binding(name) if source else []
+        bindings = source.bindings.get(name, []) if source else []
         kind = type(value).__name__
         if source is None or not bindings:
             raise PackingError("SMP221", f"{name!r} is a {kind} that no statement of the DAG file makes")
@@ -282,7 +282,7 @@ class _Packer:
     def _made(self, name: str, value: Any, text: str, order: tuple[int, int]) -> None:
         """Take in a statement that makes a value, and those that change it afterwards."""
         source = self._source()
-        changes = [item.node for item in source.statements if _changes(item.node, name)] if source else []
+        changes = source.changes.get(name, []) if source else []
         whole = "\n".join([text, *map(self._part, changes)])
         self._put(name, value, order, whole)
         self._needs(whole, name, nested=None)
@@ -310,7 +310,7 @@ class _Packer:
     def _by_decorator(self, name: str, value: Any) -> bool:
         """Take in a function as its decorators made it, if they made another one that does not know the first."""
         source = self._source()
-        bindings = source.binding(name) if source and self.namespace.get(name) is value else []
+        bindings = source.bindings.get(name, []) if source and self.namespace.get(name) is value else []
         node = bindings[0].node if len(bindings) == 1 else None
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or not bindings[0].certain:
             return False
@@ -419,24 +419,6 @@ def _filled(cell: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _changes(node: ast.stmt, name: str) -> bool:
-    """Whether a statement changes what a name stands for: ``name.a = ...``, ``name[...] = ...``, ``name.method(...)``."""
-    parts: list[Any] = []
-    if isinstance(node, ast.Assign):
-        parts = list(node.targets)
-    elif isinstance(node, ast.AugAssign):
-        parts = [node.target]
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        parts = [node.value.func]
-    for part in parts:
-        root = part
-        while isinstance(root, (ast.Attribute, ast.Subscript)):
-            root = root.value
-        if root is not part and isinstance(root, ast.Name) and root.id == name:
-            return True
-    return False
 
 
 def _member(module: str, name: str) -> Any:

@@ -6,7 +6,7 @@ import ast
 import symtable
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,6 +36,9 @@ class Source:
 
     :param text: its text.
     :param statements: its simple statements, functions and classes at the top level, those in blocks included.
+    :param bindings: name -> the statements that bind it at the top level.
+    :param changes: name -> the statements at the top level that change what it stands for: ``name.a = ...``,
+        ``name[...] = ...``, ``name.method(...)``.
     :param functions: line on which a function or its first decorator stands -> those that begin there.
     """
 
@@ -43,11 +46,9 @@ class Source:
     tree: ast.Module
     lines: list[bytes]
     statements: list[Binding]
-    functions: dict[int, list[Definition]] = field(default_factory=dict)
-
-    def binding(self, name: str) -> list[Binding]:
-        """The statements that bind a name at the top level."""
-        return [item for item in self.statements if name in bound(item.node)]
+    bindings: dict[str, list[Binding]]
+    changes: dict[str, list[ast.stmt]]
+    functions: dict[int, list[Definition]]
 
     def part(self, node: Any, edits: Iterable[tuple[Any, str]] = ()) -> str:
         """The text of a node as a statement of its own.
@@ -106,7 +107,30 @@ def parse(text: str) -> Source:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
             functions.setdefault(first, []).append(node)
-    return Source(text, tree, text.encode().splitlines(keepends=True), list(_top(tree.body, certain=True)), functions)
+    statements = list(_top(tree.body, certain=True))
+    bindings: dict[str, list[Binding]] = {}
+    changes: dict[str, list[ast.stmt]] = {}
+    for item in statements:
+        for name in sorted(bound(item.node)):
+            bindings.setdefault(name, []).append(item)
+        if name := _changed(item.node):
+            changes.setdefault(name, []).append(item.node)
+    return Source(text, tree, text.encode().splitlines(keepends=True), statements, bindings, changes, functions)
+
+
+def _changed(node: ast.stmt) -> str | None:
+    """The name of which a statement changes what it stands for."""
+    part: Any = None
+    if isinstance(node, ast.Assign):
+        part = node.targets[0]
+    elif isinstance(node, ast.AugAssign):
+        part = node.target
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        part = node.value.func
+    root = part
+    while isinstance(root, (ast.Attribute, ast.Subscript)):
+        root = root.value
+    return root.id if root is not part and isinstance(root, ast.Name) else None
 
 
 def _top(body: Iterable[ast.stmt], *, certain: bool) -> Iterator[Binding]:
@@ -158,6 +182,7 @@ class Names:
     later: frozenset[str]
 
 
+@lru_cache(maxsize=4096)
 def names(text: str) -> Names:
     """The global names of a text of statements, builtins among them."""
     top = symtable.symtable(FUTURE + text, "", "exec")

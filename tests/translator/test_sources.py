@@ -82,7 +82,8 @@ for i in range(3):
 """
     source = sources.parse(text)
     certain = {
-        name: [item.certain for item in source.binding(name)] for name in ("a", "d", "x", "y", "z", "v", "f", "c")
+        name: [item.certain for item in source.bindings.get(name, [])]
+        for name in ("a", "d", "x", "y", "z", "v", "f", "c")
     }
     assert certain == {
         "a": [True], "d": [True], "x": [True], "y": [False, False], "z": [True], "v": [True], "f": [False], "c": []
