@@ -446,6 +446,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     from sagemaker_provider.translator.convert import convert
     from sagemaker_provider.translator.load import load_dags
     from sagemaker_provider.translator.settle import explained, leak, settle
+    from sagemaker_provider.translator.stubs import DAMAGED
 
     stubs = compat.install(loading, request.inputs) if request.compat else None
     worlds = clocks.install(loading)
@@ -453,6 +454,8 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     first = worlds.leave()
     others = {dag.dag_id: dag for _, dag in (load_dags(file, folders=request.folders)[0] if loaded else [])}
     second = worlds.leave()
+    unlike = {key: value for key, value in first.items() if value != second.get(key)}
+    changing = sorted({name for (_, name), value in unlike.items() if not DAMAGED.search(str(value))})
     secrets = request.inputs.secrets
     dags: list[dict[str, Any]] = []
     spans: dict[Any, int] = {}
@@ -464,11 +467,12 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         results = [*settled, *conversion.findings]
         definition = None if conversion.definition is None else conversion.definition.to_json()
         assets = conversion.assets
-        if definition is not None and not errors(results) and (unstable or first != second):
+        if definition is not None and not errors(results) and (unstable or unlike):
             again = convert(others[dag.dag_id], request.settings)
             same = again.definition is not None and again.definition.to_json() == definition
             if not same or again.assets != assets:
-                results.append(finding("SMP111", "something in the definition is different at every load"))
+                made = f": {', '.join(changing)} of the file" if changing else ""
+                results.append(finding("SMP111", f"something in the definition is different at every load{made}"))
         data = {
             "pipeline": conversion.pipeline,
             "schedules": conversion.schedules,

@@ -298,6 +298,24 @@ def test_a_value_made_from_clock_or_chance_is_an_error(clocks: dict[str, Convert
     assert (error.task, error.place.rpartition(".")[2]) == ("work", "made")
 
 
+def test_what_a_packed_function_reads_of_its_module_is_compared_too(tmp_path: Path) -> None:
+    (tmp_path / "d.py").write_text(
+        HEAD
+        + "from datetime import datetime\nfrom airflow.decorators import task\nimport missing_settings\n"
+        + 'NOW = datetime.now().isoformat()\nTEAM = f"team {missing_settings.TEAM}"\n'
+        + 'with DAG("d", schedule=None):\n'
+        + "    @task\n    def clock():\n        return NOW\n"
+        + "    @task\n    def stand_in():\n        return TEAM\n"
+        + "    {}()\n"
+    )
+    for name, code, part in (("clock", "SMP111", "NOW of the file"), ("stand_in", "SMP113", "stand-in")):
+        file = tmp_path / f"{name}.py"
+        file.write_text((tmp_path / "d.py").read_text().replace("{}", name))
+        (converted,) = convert_files(Request(file, compat=True))
+        assert part in found(converted)[code]
+        assert not is_converted(converted)
+
+
 def test_the_real_classes_stay_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "d.py").write_text(
         HEAD
