@@ -46,10 +46,13 @@ _NO_VALUE = ("ArgNotSet", "SetDuringExecution", "NotSetType")
 def own_params(dag: Any, task: Any) -> frozenset[str]:
     """The names of the params that a task sets itself, so that they need not be those of the DAG."""
     own = getattr(task, "params", {})
-    return frozenset(name for name in own if name not in dag.params or _value(own, name) != _value(dag.params, name))
+    return frozenset(
+        name for name in own if name not in dag.params or value_of_param(own, name) != value_of_param(dag.params, name)
+    )
 
 
-def _value(params: Any, name: str) -> Any:
+def value_of_param(params: Any, name: str) -> Any:
+    """The value of a param; ``None`` where it has none."""
     param = params.get_param(name) if hasattr(params, "get_param") else params[name]
     value = getattr(param, "value", param)
     return None if type(value).__name__ in _NO_VALUE else value

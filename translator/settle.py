@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sagemaker_provider.definition.findings import Finding, finding
-from sagemaker_provider.translator.parameters import looks_secret
+from sagemaker_provider.translator.parameters import looks_secret, value_of_param
 from sagemaker_provider.translator.stubs import DAMAGED, TOKEN, Stubs, Unknown, origin
 
 CHANGING: Final = "made_while_loading"
@@ -27,7 +27,7 @@ _SETTINGS: Final = ("start_date", "end_date", "description", "doc_md", "tags", "
 
 def settle(
     dag: Any, other: Any, stubs: Stubs | None, params: Mapping[str, Any], spans: dict[Any, int]
-) -> tuple[list[Finding], bool]:
+) -> list[Finding]:
     """Give a DAG parameters for stand-ins, and marks for what is different in the second world.
 
     :param dag: the DAG as it is in the first world; its tasks are changed.
@@ -35,16 +35,18 @@ def settle(
     :param stubs: the stand-ins that were given out, if any.
     :param params: values of params from the values file.
     :param spans: (part of a text, the same part in the second world) -> number, shared by the DAGs of a file.
-    :return: findings, and whether anything was different.
     """
     if other is None or set(dag.task_dict) != set(other.task_dict):
         tasks = set(dag.task_dict) ^ set(other.task_dict if other else ())
         names = ", ".join(map(repr, sorted(tasks))) or "the DAG itself"
-        return [finding("SMP112", f"{names} may or may not be there")], True
-    for each in (dag, other):
-        for name in sorted(set(params) & set(each.params)):
-            each.params[name] = params[name]
+        return [finding("SMP112", f"{names} may or may not be there")]
     pairs = _Pairs(stubs, spans)
+    for name in sorted(dag.params):
+        if name in params:
+            for each in (dag, other):
+                _set_param(each, name, params[name])
+        else:
+            pairs.findings += _param(dag, other, name, stubs)
     for task_id, task in sorted(dag.task_dict.items()):
         second = other.task_dict[task_id]
         here, there = _state(task), _state(second)
@@ -59,7 +61,7 @@ def settle(
         found = [_declare(each, name, unknown, params) for each in (dag, other)]
         pairs.findings += found[0]
     pairs.findings += _of_the_dag(dag, other)
-    return pairs.findings, pairs.differ
+    return pairs.findings
 
 
 def explained(findings: Iterable[Finding]) -> list[Finding]:
@@ -86,7 +88,6 @@ class _Pairs:
     spans: dict[Any, int]
     findings: list[Finding] = field(default_factory=list)
     wanted: dict[str, Unknown] = field(default_factory=dict)
-    differ: bool = False
 
     def settled(self, here: Any, there: Any, place: tuple[str, str], inside: tuple[int, ...]) -> Any:
         """The value, with templates for stand-ins and for parts that differ."""
@@ -117,7 +118,6 @@ class _Pairs:
         return here
 
     def _differs(self, here: Any, there: Any, place: tuple[str, str]) -> Any:
-        self.differ = True
         shown = "the value" if looks_secret(place[1].rpartition(".")[2]) else repr(here)
         self._error("SMP111", f"{shown} is different at every load", place)
         return here
@@ -136,7 +136,6 @@ class _Pairs:
             return ""
         if here == there:
             return here
-        self.differ = True
         return self._marked(here, there)
 
     def _without_tokens(self, text: str) -> str:
@@ -197,6 +196,33 @@ def _declare(dag: Any, name: str, unknown: Unknown, params: Mapping[str, Any]) -
     options: dict[str, Any] = {"type": "string", "description": f"Not known while the DAG file loads: {unknown.label}"}
     dag.params[name] = Param(**options) if given is None else Param(given, **options)
     return [finding("SMP641", f"{unknown.label} becomes the parameter {name!r}", place=f"params.{name}")]
+
+
+def _set_param(dag: Any, name: str, value: Any) -> None:
+    """Give a param of a DAG a value, also in the tasks that have it from the DAG."""
+    known = value_of_param(dag.params, name)
+    for owner in (dag, *dag.task_dict.values()):
+        own = getattr(owner, "params", {})
+        if name in own and (owner is dag or value_of_param(own, name) == known):
+            own[name] = value
+
+
+def _param(dag: Any, other: Any, name: str, stubs: Stubs | None) -> Iterator[Finding]:
+    """A param whose default is a stand-in has none; one that is different at every load is an error."""
+    from airflow.providers.common.compat.sdk import Param
+
+    here, there = (value_of_param(each.params, name) if name in each.params else None for each in (dag, other))
+    token = TOKEN.fullmatch(str(here)) if stubs is not None else None
+    if stubs is not None and token:
+        unknown = stubs.known[int(token[1])]
+        for each in (dag, other):
+            options = {"type": "string", "description": f"Not known while the DAG file loads: {unknown.label}"}
+            _set_param(each, name, Param(*filter(None, [unknown.default]), **options))
+        yield finding("SMP641", f"{unknown.label} is the default of the param {name!r}", place=f"params.{name}")
+    elif DAMAGED.search(str(here)):
+        yield finding("SMP113", "the default is made of something unknown", place=f"params.{name}")
+    elif here != there:
+        yield finding("SMP111", "the default is different at every load", place=f"params.{name}")
 
 
 def _of_the_dag(dag: Any, other: Any) -> Iterator[Finding]:

@@ -462,12 +462,12 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     for source, dag in loaded:
         if request.dag_id not in (None, dag.dag_id):
             continue
-        settled, unstable = settle(dag, others.get(dag.dag_id), stubs, request.inputs.params, spans)
+        settled = settle(dag, others.get(dag.dag_id), stubs, request.inputs.params, spans)
         conversion = convert(dag, request.settings)
         results = [*settled, *conversion.findings]
         definition = None if conversion.definition is None else conversion.definition.to_json()
         assets = conversion.assets
-        if definition is not None and not errors(results) and (unstable or unlike):
+        if definition is not None and not errors(results):
             again = convert(others[dag.dag_id], request.settings)
             same = again.definition is not None and again.definition.to_json() == definition
             if not same or again.assets != assets:

@@ -56,6 +56,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "boto3_client_sts_get_caller_identity_Account": None,
     },
     "missing_modules": {},
+    "params_from_variables": {"bucket": None, "instance": "ml.m5.large", "rounds": 3},
     "provide_context": {},
     "uuid_names": {},
     "variables": {"Variable_training_image": None, "ml_bucket": None, "instance": "ml.m5.xlarge"},
@@ -147,7 +148,7 @@ VALUES = Inputs(
     variables={"ml_bucket": "given", "training": '{"image": "i"}', "env": "prod", "subnets": "a,b", "team": "T" * 40},
     env={"ML_BUCKET": "given", "INSTANCES": "3"},
     connections={"aws_ml": json.dumps({"conn_type": "aws", "extra": {"role_arn": ARN}})},
-    params={"team_config_BUCKET": "given"},
+    params={"team_config_BUCKET": "given", "rounds": 7},
 )
 
 
@@ -180,6 +181,11 @@ def test_the_values_file_answers(
 
 
 def test_a_value_of_a_parameter_is_its_default(answered: dict[str, ConvertedFile]) -> None:
+    assert parameters(answered["params_from_variables"]) == {
+        "bucket": "given",
+        "instance": "ml.m5.large",
+        "rounds": 7,
+    }
     assert parameters(answered["companion_config"])["team_config_BUCKET"] == "given"
 
 

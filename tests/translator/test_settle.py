@@ -81,7 +81,7 @@ def dags(**options: Any) -> tuple[Any, Any]:
 )
 def test_settings_of_the_dag_that_differ_are_said(option: str, values: tuple[Any, Any], codes: list[str]) -> None:
     one, two = dags(**{option: values})
-    found, _ = settle(one, two, None, {}, {})
+    found = settle(one, two, None, {}, {})
     assert [item.code for item in found] == codes
 
 
@@ -89,17 +89,23 @@ def test_a_dag_with_other_tasks_or_edges_is_an_error() -> None:
     one, two = dags()
     with two:
         step("more")
-    assert settle(one, two, None, {}, {})[0][0].message == "'more' may or may not be there"
+    assert settle(one, two, None, {}, {})[0].message == "'more' may or may not be there"
     with one:
         step("more") >> one.task_dict["work"]
-    assert [item.code for item in settle(one, two, None, {}, {})[0]] == ["SMP112"]
-    assert settle(one, None, None, {}, {})[0][0].code == "SMP112"
+    assert [item.code for item in settle(one, two, None, {}, {})] == ["SMP112"]
+    assert settle(one, None, None, {}, {})[0].code == "SMP112"
 
 
 def test_params_of_the_values_file_are_the_defaults() -> None:
     one, two = dags(params=({"size": 1, "kept": 2},) * 2)
     settle(one, two, None, {"size": 5, "unknown": 1}, {})
     assert one.params.dump() == {"size": 5, "kept": 2}
+    assert one.task_dict["work"].params.dump() == {"size": 5, "kept": 2}
+
+
+def test_a_param_that_is_different_at_every_load_is_an_error() -> None:
+    one, two = dags(params=({"day": "2021"}, {"day": "2034"}))
+    assert [(item.code, item.place) for item in settle(one, two, None, {}, {})] == [("SMP111", "params.day")]
 
 
 def test_marks_are_explained_in_findings() -> None:
