@@ -932,6 +932,11 @@ RULES: Final[dict[str, Rule]] = {
                 "The pipeline starts and then waits.",
                 "Start the pipeline by an EventBridge rule on the object instead, and remove the sensor.",
             ),
+            "SMP730": (
+                "Condition is always the same",
+                "The operands are literals, so the condition is decided here and becomes no step, nor do the tasks of the other branch.",
+                "Nothing, if the literals are meant.",
+            ),
         },
     ),
 }

@@ -340,7 +340,7 @@ class _Compiler:
             names = listed(self.tasks[node].task_id for node in never)
             truth = "true" if side == SIDES[0] else "false"
             reason = f"the conditions are always {truth}{names and f', so what never runs is {names}'}"
-            self.findings.append(finding("SMP720", reason, task=name))
+            self.findings.append(finding("SMP730", reason, task=name))
             if any(self.steps[node].type != "Condition" for node in nx.ancestors(self.graph, name) & set(self.steps)):
                 for node in (node for node in never if self.rules[node] in TOLERANT):
                     others = listed(

@@ -367,8 +367,8 @@ def test_a_condition_of_literals_is_decided_and_vanishes(value: bool, taken: str
     waits = {name: item.get("DependsOn") for name, item in steps_of(conversion).items()}
     assert waits == {"before": None, taken: ["before"], "join": [taken], "tail": ["join"]}
     expected = f"the conditions are always {str(value).lower()}, so what never runs is {never!r}"
-    assert messages(conversion, "SMP720") == [expected]
-    assert codes(conversion) == ["SMP720"]
+    assert messages(conversion, "SMP730") == [expected]
+    assert codes(conversion) == ["SMP730"]
 
 
 def test_what_is_after_a_branch_never_taken_never_runs() -> None:
@@ -378,7 +378,7 @@ def test_what_is_after_a_branch_never_taken_never_runs() -> None:
         [dag.get_task("a"), dag.get_task("b")] >> step("both")
     conversion = convert(dag)
     assert list(steps_of(conversion)) == ["a"]
-    assert messages(conversion, "SMP720")[0].endswith("never runs is 'b', 'b2', 'b3', 'both'")
+    assert messages(conversion, "SMP730")[0].endswith("never runs is 'b', 'b2', 'b3', 'both'")
 
 
 def test_a_constant_inside_a_branch_is_decided() -> None:
@@ -402,7 +402,7 @@ def test_what_a_decided_condition_skips_runs_where_the_condition_is_not_reached(
         condition = constant("c", True, "a", "b")
         condition >> [step("a"), step("b", trigger_rule=rule)]
         dag.get_task("b") >> step("b2")
-    assert codes(convert(dag)) == ["SMP720"]
+    assert codes(convert(dag)) == ["SMP730"]
     with dag:
         step("before") >> condition
     expected = ["where 'c' cannot run, Airflow runs 'b', 'b2'"] if rule == "all_done" else []
@@ -427,7 +427,7 @@ def test_conditions_that_fail_or_are_templates_are_kept() -> None:
     with make_dag(params={"p": 1}) as dag:
         for index, operands in enumerate([("{{ params.p }}", "x"), ("{% if 1 %}x{% endif %}", "x"), (1, "x")]):
             choice(f"c{index}", f"t{index}", conditions=Equals(*operands)) >> step(f"t{index}")
-    assert "SMP720" not in codes(convert(dag))
+    assert "SMP730" not in codes(convert(dag))
 
 
 def gate_dag(rule: str) -> Any:
