@@ -113,8 +113,8 @@ def parse(text: str) -> Source:
     for item in statements:
         for name in sorted(bound(item.node)):
             bindings.setdefault(name, []).append(item)
-        if name := _changed(item.node):
-            changes.setdefault(name, []).append(item.node)
+        if changed := _changed(item.node):
+            changes.setdefault(changed, []).append(item.node)
     return Source(text, tree, text.encode().splitlines(keepends=True), statements, bindings, changes, functions)
 
 
