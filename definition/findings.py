@@ -846,6 +846,11 @@ RULES: Final[dict[str, Rule]] = {
                 "The rule takes an upstream task that could not run for one that has failed or ended; a step is not known to run when the one it waits for never starts.",
                 "Where the task must run, start it by an EventBridge rule on the end of the execution, or keep it in Airflow.",
             ),
+            "SMP659": (
+                "Teardown after a short circuit",
+                "In Airflow a teardown runs also where a short circuit skips what is before it; in the pipeline it does not.",
+                "Let the teardown follow a task before the short circuit.",
+            ),
         },
     ),
     **_rules(

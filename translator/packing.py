@@ -116,6 +116,8 @@ class _Packer:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 if node.func.id in ("eval", "exec", "globals") and node.func.id not in self.items:
                     self.problem("SMP655", f"it calls {node.func.id}(); what that finds is not known when packing")
+            elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv"):
+                self.problem("SMP655", f"it reads {ast.unparse(node)}; a container has other variables than a worker")
             elif isinstance(node, ast.Name) and node.id == "__file__":
                 self.problem("SMP655", "it reads __file__, which is another path in the container")
 

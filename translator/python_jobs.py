@@ -202,9 +202,8 @@ class Job:
             "variables": self._variables(writer, written),
         }
         self._upstream(writer, written)
-        if (
-            index := values.task_id.removeprefix(f"{self.task.task_id}--")
-        ).isdigit():  # one of several of a mapped task
+        task_id, _, index = values.task_id.rpartition("--")
+        if task_id == self.task.task_id and index.isdigit():  # one of several of a mapped task
             task["map_index"] = int(index)
         if writer.requirements:
             venv = task.get("venv") or {"requirements": [], "system_site_packages": True}
@@ -300,7 +299,7 @@ class Job:
     def _files(self, task: Mapping[str, Any]) -> dict[str, bytes]:
         files = {
             **PROGRAM,
-            "task.json": (json.dumps(task, indent=1, ensure_ascii=False) + "\n").encode(),
+            "task.json": (json.dumps(task, indent=1) + "\n").encode(),
         }
         return dict(sorted({**files, **(self.pack.files if self.pack else {})}.items()))
 

@@ -203,7 +203,7 @@ class TaskValues:
         if isinstance(get, Get) and get.segments[-1:] == (XCOM,) and get.name in tasks:
             key, *path = paths.parse(value.path)
             return self.xcom(tasks[get.name], str(key), tuple(path))
-        return self.variable(Join("", (value,)))
+        raise UntranslatableError(f"the type of {value.path!r} in the file of another step is not known", "SMP225")
 
     def xcom(self, task_id: str, key: str, path: tuple[Any, ...]) -> dict[str, Any]:
         """A part of the XCom of another task."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sagemaker_provider.translator import callables, templates
 from sagemaker_provider.translator.callables import Reads
+from sagemaker_provider.translator.companions import secret_in
 from sagemaker_provider.translator.names import clean
 from sagemaker_provider.translator.python_jobs import DECISIONS, Job
 from sagemaker_provider.translator.registry import Given, Steps, TaskStep, Translation, Vanishes, node_id, translates
 from sagemaker_provider.translator.task_values import template_file
 from sagemaker_provider.translator.templates import UntranslatableError
+
+_ASSIGNMENT: Final = re.compile(r"""\b([A-Za-z_]\w*)=('[^'${]+'|"[^"$`{]+"|[^\s'"$`({;]+)""")
+"""A variable of Bash that gets a text."""
 
 
 def _classes(*names: str) -> tuple[str, ...]:
@@ -186,6 +191,9 @@ def bash(task: Any, given: Given) -> Translation:
         job.constants["output_processor"] = True
     if function is None:
         job.fields["bash_command"] = task.bash_command
+    for name, value in _ASSIGNMENT.findall(task.bash_command if isinstance(task.bash_command, str) else ""):
+        if secret_in(name, value.strip("'\"")):
+            job.note("SMP222", f"the command gives a value to {name!r}", "bash_command")
     if task.env is not None:
         job.fields["env"] = dict(task.env)
     job.name_run(task.bash_command, task.env)
@@ -216,6 +224,9 @@ def short_circuit(task: Any, given: Given) -> Translation:
     if not task.downstream_task_ids:
         return job.step()
     job.constants["decisions"] = ["proceed"]
+    after = [task.dag.get_task(name) for name in sorted(task.get_flat_relative_ids(upstream=False))]
+    if teardowns := [item.task_id for item in after if getattr(item, "is_teardown", False)]:
+        job.note("SMP659", f"{', '.join(teardowns)} after it")
     condition = TaskStep(
         "Condition",
         {"Conditions": [_is_true(task.task_id, "proceed")]},

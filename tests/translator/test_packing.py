@@ -396,6 +396,8 @@ WRONG = {
     ),
     "the whole of Airflow": ("SMP223", "def task():\n    import airflow.models\n    return airflow"),
     "globals": ("SMP655", "def task(): return globals()['x']"),
+    "its environment": ("SMP655", "import os\ndef task(): return os.environ['X']"),
+    "a variable of it": ("SMP655", "import os\ndef task(): return os.getenv('X')"),
     "its own file": ("SMP655", "def task(): return open(__file__)"),
 }
 

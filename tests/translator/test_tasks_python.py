@@ -16,7 +16,8 @@ from airflow.providers.common.compat.sdk import DAG, Param, task
 from dag_makers import codes, empty, make_dag, messages, step, steps_of
 from python_ways import DEFAULTS
 
-from sagemaker_provider.definition.expressions import Get
+from sagemaker_provider.definition.model import PropertyFile
+from sagemaker_provider.operators import JsonGet, SageMakerProcessingStepOperator
 from sagemaker_provider.translator import Conversion, Settings, convert
 from sagemaker_provider.translator.defaults import Defaults
 from sagemaker_provider.translator.python_jobs import PROGRAM
@@ -365,6 +366,22 @@ def test_functions_that_give_a_command() -> None:
     assert (found["kind"], found["entry"], found["context"]) == ("bash", "t", ["ds"])
 
 
+@pytest.mark.parametrize(
+    ("command", "secret"),
+    [
+        ("export DB_PASSWORD=word; run", True),
+        ("API_KEY='word' run", True),
+        ("DB_PASSWORD=$(aws secretsmanager get-secret-value) run", False),
+        ("DB_PASSWORD=$1 TOKEN_FILE=/x run --name=word", False),
+        ("DB_PASSWORD='{{ params.x }}' run", False),
+    ],
+)
+def test_secrets_in_commands(command: str, secret: bool) -> None:
+    conversion = bash(command, {"params": {"x": "y"}})
+    assert ("SMP222" in codes(conversion)) == secret
+    assert not any("word" in item.message for item in conversion.findings if item.code == "SMP222")
+
+
 # Environments
 
 
@@ -538,6 +555,13 @@ def test_short_circuits() -> None:
     assert list(steps_of(converted(dag))) == ["t"]
 
 
+def test_a_teardown_after_a_short_circuit() -> None:
+    with make_dag() as dag:
+        gate = ShortCircuitOperator(task_id="t", python_callable=nothing)
+        gate >> python(task_id="a") >> python(task_id="b").as_teardown()
+    assert messages(converted(dag), "SMP659") == ["b after it"]
+
+
 def test_sensors() -> None:
     with make_dag() as dag:
         PythonSensor(task_id="t", python_callable=nothing, poke_interval=5, timeout=60, op_args=["{{ dag.dag_id }}"])
@@ -637,7 +661,7 @@ def test_xcoms_that_are_not_named() -> None:
         python(task_id="a") >> [python(task_id="b"), empty("nothing")] >> python(pulls_any)
         python(task_id="beside")
     conversion = converted(dag)
-    assert codes(conversion) == ["SMP656", "SMP702"]
+    assert codes(conversion, task="t") == ["SMP656"]
     assert sorted(task_of(conversion)["upstream"]) == ["a", "b"]
 
 
@@ -654,6 +678,12 @@ def test_params_that_are_no_parameters() -> None:
 
 
 def test_errors_are_said() -> None:
+    with make_dag() as dag:
+        file = SageMakerProcessingStepOperator(
+            task_id="file", config={}, property_files=[PropertyFile("metrics", "out", "metrics.json")]
+        )
+        python(op_args=[JsonGet(file, "metrics", "a.b")])
+    assert messages(converted(dag), "SMP225") == ["the type of 'a.b' in the file of another step is not known"]
     assert messages(only(reads_connection), "SMP224") == ["it reads 'conn' of the context"]
     assert messages(only(computed_variable), "SMP229") == ["it reads a Variable whose name is computed"]
     assert messages(only(op_args=[object()]), "SMP225") == [
@@ -744,7 +774,6 @@ def test_items_of_a_loop_have_a_type() -> None:
 
 
 def test_types_of_properties() -> None:
-    assert Get("Parameters.x").scope == "Parameters"
     with make_dag() as dag:
         step("before") >> python(op_args=["{{ ti.xcom_pull('before')['OutputParameters']['o'] }}"])
     assert task_of(converted(dag))["op_args"] == [{"$text": {"$value": {"name": "AIRFLOW_VALUE_1"}}}]

@@ -75,3 +75,10 @@ def test_a_virtual_environment(local: Any, airflow: Any) -> None:
 )
 def test_choices(local: Any, airflow: Any, dag_id: str, word: str) -> None:
     assert_same(local, airflow, DAGS / "choices.py", dag_id, {"word": word})
+
+
+def test_mapped_tasks_and_sensors(local: Any, airflow: Any) -> None:
+    one = in_airflow(airflow, DAGS / "others.py", "others")
+    other = in_pipeline(local, converted(DAGS / "others.py", "others"))
+    assert set(one.states.values()) == set(other.states.values()) == {"success"}
+    assert one.returned["total"] == other.returned["total"] == [10, 7]
