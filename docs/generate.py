@@ -3,7 +3,8 @@
 ``python docs/generate.py`` writes them, ``python docs/generate.py --check`` exits 1 when one of them is out of date.
 
 Commands are those of ``console`` blocks: ``$ airflow sagemaker ...`` runs in a folder with the files of the page, which are
-the blocks after a comment ``<!-- dag FILE -->`` or, where they are no DAG files, ``<!-- file FILE -->``.
+the blocks after a comment ``<!-- dag FILE -->``; after ``<!-- file FILE -->`` where they are something else, or a DAG that does
+not convert by itself.
 """
 
 from __future__ import annotations
@@ -409,7 +410,9 @@ def portable(text: str) -> str:
 def with_output(text: str) -> str:
     """A page with what its commands print."""
     with tempfile.TemporaryDirectory() as folder, _inside(folder):
-        for name, file in re.findall(r"^<!-- (?:dag|file) (\S+) -->\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        for name, file in re.findall(
+            r"^<!-- (?:dag|file) (\S+) -->\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+        ):
             Path(name).write_text(portable(file), encoding="utf-8")
         return re.sub(r"^```console\n(.*?)^```$", _console, text, flags=re.MULTILINE | re.DOTALL)
 
