@@ -476,6 +476,8 @@ class _Compiler:
             other = self.copy_in(task, copy.world)
             if other is None:
                 raise UntranslatableError(f"the task {task!r} has not run in every branch that leads here", "SMP403")
+            if other not in self.names:
+                raise UntranslatableError(f"the task {task!r} becomes no step", "SMP304")
             return self.names[other]
 
         task = self.tasks[copy.task]

@@ -39,7 +39,6 @@ SETTINGS: Final[dict[str, Row]] = {
     "role": Row(str, "ARN of the role with which jobs run.", "RoleArn"),
     "image": Row(str, "Image in which Python and Bash tasks run.", "ImageUri"),
     "instance_type": Row(str, "Instance type on which Python and Bash tasks run.", "InstanceType", "ml.m5.large"),
-    "instance_count": Row(int, "Instances on which Python and Bash tasks run.", None, 1),
     "volume_size_in_gb": Row(int, "Size in GB of the volume with which Python and Bash tasks run.", None, 30),
     "code_location": Row(
         str, "S3 URI of the folder with the files of <pipeline>.assets, and for results.", "CodeLocation"

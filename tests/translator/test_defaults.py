@@ -45,9 +45,9 @@ def test_the_task_goes_before_its_dag_and_the_dag_before_all() -> None:
 def test_a_setting_among_the_arguments_is_its_value() -> None:
     given = {"role": "arn:aws:iam::111122223333:role/R", "code_location": "s3://b/code"}
     found = arguments(
-        {"a": Setting("role"), "b": Setting("code_location", "/x"), "c": Setting("instance_count")}, given
+        {"a": Setting("role"), "b": Setting("code_location", "/x"), "c": Setting("volume_size_in_gb")}, given
     )
-    assert (found["a"], found["b"], found["c"]) == (given["role"], "s3://b/code/x", 1)
+    assert (found["a"], found["b"], found["c"]) == (given["role"], "s3://b/code/x", 30)
 
 
 def test_a_setting_without_a_value_is_a_parameter() -> None:
@@ -72,7 +72,7 @@ def test_a_param_with_the_name_of_a_settings_parameter_is_refused() -> None:
     [
         ([], ["the file is not a mapping"]),
         ({"rolle": 1}, ["rolle is no setting; there are role,"]),
-        ({"role": 1, "instance_count": "2"}, ["role is 1, not text", "instance_count is '2', not a number"]),
+        ({"role": 1, "volume_size_in_gb": "2"}, ["role is 1, not text", "volume_size_in_gb is '2', not a number"]),
         ({"dags": {"d": []}}, ["dags.d is not a mapping"]),
         ({"dags": {"d": {"x": 1, "tasks": {"t": {"image": 3}, "u": 4}}}}, ["dags.d.x is no", "dags.d.tasks.t.image is 3", "dags.d.tasks.u is not a mapping"]),
     ],
