@@ -626,6 +626,11 @@ RULES: Final[dict[str, Rule]] = {
                 "A ForEach step runs one step for each item; whether items after a failed one still run is not documented, and Airflow runs them.",
                 "Leave out the setting mapped: loop to get one step for each item.",
             ),
+            "SMP688": (
+                "Loop over what a task returns",
+                "Only the run knows the list; what the service does with an empty one, which Airflow skips, and how long one may be is not documented.",
+                "Let the task return a list with items, of not more than 100.",
+            ),
             "SMP687": (
                 "LatestOnlyOperator has no effect",
                 "In Airflow it skips what is after it in runs of the past; a pipeline makes no such runs by itself, and does not tell one that somebody starts for a date of the past.",

@@ -25,6 +25,7 @@ from sagemaker_provider.translator.mapping import is_mapped, mapped
 from sagemaker_provider.translator.names import another_name, step_names
 from sagemaker_provider.translator.parameters import Parameters, looks_secret, own_params
 from sagemaker_provider.translator.registry import (
+    RETURN_VALUE,
     Absorbed,
     Given,
     RefusedError,
@@ -33,6 +34,7 @@ from sagemaker_provider.translator.registry import (
     TaskStep,
     Translation,
     Vanishes,
+    XComFile,
     node_id,
     translator_for,
 )
@@ -226,8 +228,13 @@ class _Compiler:
                 if isinstance(item, Steps) and item.mapped
             }
             loop = self._given(task.task_id)("mapped") == "loop"
-            return self._guarded(task, lambda: mapped(task, loop, lengths, self._unmapped))
+            return self._guarded(task, lambda: mapped(task, loop, lengths, self._indexed, self._unmapped))
         return self._unmapped(task)
+
+    def _indexed(self, task_id: str) -> bool:
+        """Whether a task writes what it returns into a file."""
+        item = self.translations.get(task_id)
+        return isinstance(item, TaskStep) and isinstance(item.xcom(RETURN_VALUE, ()), XComFile)
 
     def _unmapped(self, task: Any) -> Translation:
         translator, reason = translator_for(task)
@@ -460,8 +467,8 @@ class _Compiler:
         return step
 
     def _surroundings(self, copy: Copy, *, absolute: bool = False) -> Surroundings:
-        def step_name(task: str) -> str:
-            looped = task in self.steps and self.steps[task].loop_over is not None
+        def step_name(task: str, *, loops: bool = False) -> str:
+            looped = not loops and task in self.steps and self.steps[task].loop_over is not None
             if looped or (task in self.several and task not in self.graph):
                 reason = f"the task {task!r} is mapped; its result is a list, which no expression is"
                 raise UntranslatableError(reason, "SMP304")

@@ -1,7 +1,8 @@
 """Mapped tasks: ``expand``, ``expand_kwargs`` and mapped task groups.
 
 A list that is known when the DAG is converted gives one step for each item. With the setting ``mapped: loop`` a list of texts,
-numbers or booleans is a ForEach step instead.
+numbers or booleans is a ForEach step instead. What a Python task returns gives a ForEach step over the indexes, each of whose
+jobs reads its item from the file of that task.
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from typing import Any
 
 from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.findings import finding
-from sagemaker_provider.translator.registry import LoopItem, MappedItem, Stays, Steps, TaskStep, Translation
+from sagemaker_provider.translator.registry import (
+    LoopIndexes,
+    LoopItem,
+    MappedItem,
+    Stays,
+    Steps,
+    TaskStep,
+    Translation,
+)
 
 
 class _CannotMapError(ValueError):
@@ -35,12 +44,30 @@ def _group(task: Any) -> Any:
     return find() if find else None
 
 
-def mapped(task: Any, loop: bool, lengths: Mapping[str, int], translate: Callable[[Any], Translation]) -> Translation:
+def is_looped_over(task: Any) -> bool:
+    """Whether a later task is expanded over what a task returns."""
+    return any(_expanded(other) and task.task_id in _sources(other) for other in task.downstream_list)
+
+
+def _sources(task: Any) -> list[str]:
+    """The tasks over whose results an expanded task goes."""
+    value = task._get_specified_expand_input().value
+    return [_plain(item) for item in (value.values() if isinstance(value, Mapping) else [value])]
+
+
+def mapped(
+    task: Any,
+    loop: bool,
+    lengths: Mapping[str, int],
+    indexed: Callable[[str], bool],
+    translate: Callable[[Any], Translation],
+) -> Translation:
     """What a mapped task becomes.
 
     :param task: a task for which :func:`is_mapped` holds.
     :param loop: whether it shall be a ForEach step.
     :param lengths: upstream task -> into how many steps it was mapped.
+    :param indexed: whether a loop can go over what an upstream task returns.
     :param translate: gives the translation of a task that is not mapped.
     """
     group = _group(task)
@@ -52,10 +79,10 @@ def mapped(task: Any, loop: bool, lengths: Mapping[str, int], translate: Callabl
             tasks = [_with_items(task, group, index, item) for index, item in enumerate(items)]
             return _unrolled(task, group.group_id, [translate(item) for item in tasks])
         given = task._get_specified_expand_input()
-        if loop:
-            return _loop(task, given, translate)
+        if loop or any(indexed(name) for name in _sources(task)):
+            return _loop(task, given, indexed, translate)
         operators = [_unmapped(task, item) for item in _items(given, lengths)]
-        over = f"{task.task_id} over {_sources(given, lengths)}"
+        over = f"{task.task_id} over {', '.join(_sources(task))}"
         return _unrolled(task, over, [translate(item) for item in operators])
     except _CannotMapError as error:
         return Stays((finding("SMP204", str(error), task=task.task_id),))
@@ -108,11 +135,6 @@ def _plain(value: Any) -> str:
     return ""
 
 
-def _sources(given: Any, lengths: Mapping[str, int]) -> str:
-    values = given.value.values() if isinstance(given.value, Mapping) else [given.value]
-    return ", ".join(_plain(value) or "a list" for value in values)
-
-
 def _with_items(task: Any, group: Any, index: int, item: Mapping[str, Any]) -> Any:
     """A copy of a task of a mapped group, with the arguments of one item in place."""
 
@@ -145,19 +167,30 @@ def _unrolled(task: Any, over: str, translations: list[Translation]) -> Translat
     return refused[0]
 
 
-def _loop(task: Any, given: Any, translate: Callable[[Any], Translation]) -> Translation:
-    """A ForEach step over a literal list of scalars."""
+def _loop(
+    task: Any, given: Any, indexed: Callable[[str], bool], translate: Callable[[Any], Translation]
+) -> Translation:
+    """A ForEach step over a literal list of scalars, or over what a task returns."""
     if not isinstance(given.value, Mapping) or len(given.value) != 1:
-        raise _CannotMapError("a loop goes over one list; leave out the setting mapped: loop")
+        cure = "" if any(_sources(task)) else "; leave out the setting mapped: loop"
+        raise _CannotMapError(f"a loop goes over one list{cure}")
     ((key, items),) = given.value.items()
-    if not isinstance(items, (list, tuple)) or not all(isinstance(item, (str, int, float, bool)) for item in items):
+    over: Any = list(items) if isinstance(items, (list, tuple)) else None
+    if upstream := _plain(items):
+        if not indexed(upstream):
+            raise _CannotMapError(f"the list is what the task {upstream!r} returns, and only Python tasks return lists")
+        over = LoopIndexes(upstream)
+    elif over is None or not all(isinstance(item, (str, int, float, bool)) for item in over):
         raise _CannotMapError("a loop goes over a list of texts, numbers and booleans that the DAG holds")
-    if not 1 <= len(items) <= limits.FOR_EACH_ITEMS:
-        raise _CannotMapError(f"a loop goes over 1 to {limits.FOR_EACH_ITEMS} items, not {len(items)}")
-    step = translate(_unmapped(task, {key: LoopItem()}))
+    elif not 1 <= len(over) <= limits.FOR_EACH_ITEMS:
+        raise _CannotMapError(f"a loop goes over 1 to {limits.FOR_EACH_ITEMS} items, not {len(over)}")
+    step = translate(_unmapped(task, {key: LoopItem(upstream)}))
     if not isinstance(step, TaskStep):
         return step
     if step.type in ("Condition", "Fail"):
         raise _CannotMapError(f"a {step.type} step cannot be in a loop")
-    note = finding("SMP686", f"{key!r} is the item of a loop over {len(items)} items", task=task.task_id)
-    return replace(step, loop_over=list(items), findings=(*step.findings, note))
+    what = f"what {upstream!r} returns" if upstream else f"{len(over)} items"
+    found = [finding("SMP686", f"{key!r} is the item of a loop over {what}", task=task.task_id)]
+    if upstream:
+        found.append(finding("SMP688", f"it goes over what {upstream!r} returns", task=task.task_id))
+    return replace(step, loop_over=over, findings=(*step.findings, *found))

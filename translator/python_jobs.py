@@ -10,23 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from sagemaker_provider.definition.expressions import execution_variable
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import PropertyFile
-from sagemaker_provider.translator import airflow_task, callables, templates
+from sagemaker_provider.translator import airflow_task, callables
 from sagemaker_provider.translator.airflow_task import context as contexts
 from sagemaker_provider.translator.airflow_task.run import delays
 from sagemaker_provider.translator.callables import Reads
+from sagemaker_provider.translator.mapping import is_looped_over
 from sagemaker_provider.translator.packing import Pack, pack
 from sagemaker_provider.translator.registry import (
     Given,
+    LoopIndexes,
+    LoopItem,
     Setting,
     TaskStep,
     XComFile,
 )
 from sagemaker_provider.translator.task_values import XCOM, TaskValues, template_file
 from sagemaker_provider.translator.templates import UntranslatableError
-from sagemaker_provider.translator.values import Values
+from sagemaker_provider.translator.values import LOOP_INDEXES, Values
 
 CODE: Final = "/opt/ml/processing/input/code"
 DECISIONS: Final = "decisions"
@@ -212,6 +214,10 @@ class Job:
         task["upstream"] = writer.upstream
         if self.task.execution_timeout:
             task["execution_timeout"] = self.task.execution_timeout.total_seconds()
+        if isinstance(values.around.steps[values.task_id].loop_over, LoopIndexes):
+            task["map_index"] = writer.variable(writer.rewritten(LoopItem(), "map_index"), "Integer")
+        if is_looped_over(self.task):
+            task["looped_over"] = True
         if not self.task.downstream_task_ids:
             task["skip"] = "succeed"
         for code, message in writer.problems():
@@ -306,13 +312,15 @@ class Job:
     def _request(self, writer: TaskValues, address: str) -> dict[str, Any]:
         inputs = [_input("code", Setting("code_location", f"/{address}"), CODE)]
         inputs += [_input(name, uri, f"/opt/ml/processing/input/{name}") for name, uri in writer.inputs]
-        base = writer.values.rewrite(Setting("code_location"), "code_location")
-        place = templates.joined(
-            (base, "xcom", execution_variable("PipelineExecutionId"), writer.values.task_id, "out"), "/"
-        )
+        looped = isinstance(writer.values.around.steps[writer.values.task_id].loop_over, LoopIndexes)
+        item = [writer.values.rewrite(LoopItem(), XCOM)] if looped else []
         output = {
             "OutputName": XCOM,
-            "S3Output": {"S3Uri": place, "LocalPath": "/opt/ml/processing/output/xcom", "S3UploadMode": "EndOfJob"},
+            "S3Output": {
+                "S3Uri": writer.place(writer.values.task_id, *item, "out"),
+                "LocalPath": "/opt/ml/processing/output/xcom",
+                "S3UploadMode": "EndOfJob",
+            },
         }
         environment = {f"AIRFLOW_VALUE_{number}": item for number, item in enumerate(writer.variables, 1)}
         limit = self._limit()
@@ -339,6 +347,8 @@ class Job:
         files = [PropertyFile(XCOM, XCOM, "xcom.json")]
         if "decisions" in self.constants:
             files.append(PropertyFile(DECISIONS, XCOM, "decisions.json"))
+        if is_looped_over(self.task):
+            files.append(PropertyFile(LOOP_INDEXES, XCOM, "indexes.json"))
         return tuple(files)
 
 

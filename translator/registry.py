@@ -70,7 +70,18 @@ class Setting(NamedTuple):
 
 
 class LoopItem(NamedTuple):
-    """The item of the loop that a step is in."""
+    """The item of the loop that a step is in.
+
+    :param of: the task over whose result the loop goes, by indexes; nothing where the DAG holds the list.
+    """
+
+    of: str = ""
+
+
+class LoopIndexes(NamedTuple):
+    """The indexes of the list that a Python task returns, as a loop goes over them."""
+
+    task_id: str
 
 
 class MappedItem(NamedTuple):

@@ -11,12 +11,12 @@ from typing import Any, Final
 from botocore import xform_name
 
 from sagemaker_provider.definition import paths
-from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, JsonGet
+from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, JsonGet, execution_variable
 from sagemaker_provider.operators import references
 from sagemaker_provider.translator import templates
 from sagemaker_provider.translator.airflow_task import context as contexts
 from sagemaker_provider.translator.companions import plain, secret_in
-from sagemaker_provider.translator.registry import LoopItem, MappedItem
+from sagemaker_provider.translator.registry import LoopIndexes, LoopItem, MappedItem, Setting
 from sagemaker_provider.translator.template_inputs import inputs
 from sagemaker_provider.translator.templates import UntranslatableError
 from sagemaker_provider.translator.values import Values
@@ -94,7 +94,11 @@ class TaskValues:
         return self.constant(value, place)
 
     def _loop_item(self, value: LoopItem, place: str) -> dict[str, Any]:
-        """The item of a loop, of the type that all of them have."""
+        """The item of a loop: by its index in what another task returned, or of the type that all of them have."""
+        if value.of:
+            self.need(value.of)
+            index = self.variable(self.rewritten(LoopItem(), place), "Integer")
+            return {"$item": {"task": value.of, "index": index}}
         kinds = {type(item) for item in self.values.around.steps[self.values.task_id].loop_over or ()}
         names = {str: "String", bool: "Boolean", int: "Integer", float: "Float"}
         if len(kinds) != 1 or not kinds <= set(names):
@@ -232,6 +236,12 @@ class TaskValues:
             return
         if task_id not in steps:
             raise UntranslatableError(f"the task {task_id!r} is no step of the pipeline", "SMP303")
+        if isinstance(steps[task_id].loop_over, LoopIndexes):
+            self.values.around.step_name(task_id, loops=True)
+            name = f"xcom-{len(self.inputs) + 1}"
+            self.inputs.append((name, self.place(task_id)))
+            self.upstream[task_id] = {"loop": name}
+            return
         source = self.values.source(task_id)
         if source.file is not None:
             name = f"xcom-{len(self.inputs) + 1}"
@@ -248,6 +258,11 @@ class TaskValues:
             }
         else:
             self.upstream[task_id] = {"values": {key: self.expression(item) for key, item in source.values.items()}}
+
+    def place(self, *parts: Any) -> Any:
+        """The S3 URI for XComs of this execution: of a step, of an item of a loop."""
+        base = self.values.rewrite(Setting("code_location"), "code_location")
+        return templates.joined((base, "xcom", execution_variable("PipelineExecutionId"), *parts), "/")
 
     def problems(self) -> list[tuple[str, str]]:
         """(code, message) of findings on what the job would have to be given."""

@@ -22,6 +22,7 @@ from sagemaker_provider.translator.parameters import Parameters, looks_secret
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
     Given,
+    LoopIndexes,
     LoopItem,
     MappedItem,
     RoleName,
@@ -35,6 +36,8 @@ from sagemaker_provider.translator.registry import (
 
 _PARTITIONS = {"cn": "aws-cn"}
 """First part of a Region -> partition of its ARNs, where that is another than ``aws``; of public Regions."""
+LOOP_INDEXES = "indexes"
+"""Property file of a Python task with the indexes of the list that it returns."""
 _RECORDS = (OutputParameter, PropertyFile, CacheConfig, RetryPolicy)
 
 
@@ -46,7 +49,8 @@ class Surroundings:
     :param parameters: the pipeline's parameters.
     :param steps: the tasks that become steps.
     :param step_name: from (the referring task, another task) to the step of the latter that runs in the same world.
-        Raises :class:`~.templates.UntranslatableError` when there is none, or it need not have run.
+        Raises :class:`~.templates.UntranslatableError` when there is none, or it need not have run, or it is a loop and
+        the argument ``loops`` is not true.
     :param made: text by which something made is called -> tasks that make something of this name.
     :param own_params: params that the task sets itself.
     :param task_id: the task.
@@ -59,7 +63,7 @@ class Surroundings:
     dag_id: str
     parameters: Parameters
     steps: Mapping[str, TaskStep]
-    step_name: Callable[[str], str]
+    step_name: Callable[..., str]
     made: Mapping[str, tuple[str, ...]]
     own_params: frozenset[str] = frozenset()
     task_id: str = ""
@@ -148,6 +152,12 @@ class Values:
             known = self.around.given(value.name)
             found = self.around.parameters.setting(value.name) if known is None else known
             return templates.joined((found, value.suffix)) if value.suffix else found
+        if isinstance(value, LoopIndexes):
+            file = self.reference(value.task_id, ("PropertyFiles", LOOP_INDEXES))
+            return JsonGet(RETURN_VALUE, property_file=file)
+        if isinstance(value, LoopItem) and value.of:
+            reason = f"only Python and Bash tasks can read the items of what {value.of!r} returns"
+            raise templates.UntranslatableError(reason, "SMP204")
         if isinstance(value, LoopItem):
             return Get("ForEach.CurrentItem")
         if isinstance(value, MappedItem):

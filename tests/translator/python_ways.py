@@ -74,6 +74,8 @@ def in_pipeline(local: Any, conversion: Conversion, parameters: dict[str, str] |
     task_of = {step.name: step.display_name or step.name for step, _ in conversion.definition.all_steps()}
     known = {"Succeeded": "success", "Failed": "failed", "Stopped": "failed"}
     for name, step in pipelines.steps(arn).items():
+        if name not in task_of:  # an iteration of a loop
+            continue
         states[task_of[name]] = known[step["StepStatus"]]
         if "ProcessingJob" in step["Metadata"] and step["StepStatus"] == "Succeeded":
             job = pipelines.job(arn, name)

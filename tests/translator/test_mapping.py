@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseOperator, task_group
-from dag_makers import FUNCTION, codes, make_dag, messages, step, steps_of
+from airflow.providers.common.compat.sdk import BaseOperator, task, task_group
+from dag_makers import FUNCTION, IMAGE, ROLE, codes, make_dag, messages, step, steps_of
 
 from sagemaker_provider.definition.model import OutputParameter
 from sagemaker_provider.operators import SageMakerLambdaStepOperator
@@ -168,3 +168,42 @@ def test_a_task_without_translation_stays_when_it_is_mapped() -> None:
     with make_dag() as dag:
         Other.partial(task_id="t").expand(a=[1, 2])
     assert codes(convert(dag)) == ["SMP201"]
+
+
+def over_a_result(body: Any, **options: Any) -> Any:
+    with make_dag(**options) as dag:
+
+        @task
+        def numbers() -> list[int]:
+            return [1, 2]
+
+        body(numbers())
+    return convert(dag, Settings(defaults=Defaults({"code_location": "s3://b/code", "role": ROLE, "image": IMAGE})))
+
+
+def test_a_loop_goes_over_the_indexes_of_what_a_python_task_returns() -> None:
+    @task
+    def double(number: int) -> int:
+        return number * 2
+
+    conversion = over_a_result(lambda numbers: double.expand(number=numbers))
+    found = steps_of(conversion)
+    file = {"PropertyFile": {"Get": "Steps.numbers.PropertyFiles.indexes"}, "Path": "return_value"}
+    assert found["double"]["Arguments"]["IterableItems"] == {"Std:JsonGet": file}
+    assert {item["PropertyFileName"] for item in found["numbers"]["PropertyFiles"]} == {"xcom", "indexes"}
+    body = found["double-item"]["Arguments"]
+    assert {"Get": "ForEach.CurrentItem"} in body["Environment"].values()
+    output = body["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]["Std:Join"]["Values"]
+    assert output[-2:] == [{"Get": "ForEach.CurrentItem"}, "out"]
+    assert codes(conversion, task="double") == ["SMP651", "SMP686", "SMP688"]
+
+
+def test_only_python_tasks_read_the_items_of_a_result() -> None:
+    conversion = over_a_result(lambda numbers: Invoke.partial(task_id="t").expand(a=numbers))
+    assert conversion.definition is None
+    assert "only Python and Bash tasks can read" in messages(conversion, "SMP204")[0]
+
+
+def test_a_loop_goes_over_one_result_only() -> None:
+    conversion = over_a_result(lambda numbers: Invoke.partial(task_id="t").expand(a=numbers, b=[1, 2]))
+    assert messages(conversion, "SMP204") == ["a loop goes over one list"]

@@ -82,3 +82,17 @@ def test_mapped_tasks_and_sensors(local: Any, airflow: Any) -> None:
     other = in_pipeline(local, converted(DAGS / "others.py", "others"))
     assert set(one.states.values()) == set(other.states.values()) == {"success"}
     assert one.returned["total"] == other.returned["total"] == [10, 7]
+
+
+def test_a_loop_over_what_a_task_returns(local: Any, airflow: Any) -> None:
+    file = DAGS / "loops.py"
+    one = in_airflow(airflow, file, "loops")
+    conversion = converted(file, "loops")
+    assert [item.type for item, _ in conversion.definition.all_steps()] == [
+        "Processing",
+        "ForEach",
+        "Processing",
+        "Processing",
+    ]
+    other = in_pipeline(local, conversion)
+    assert one.returned["total"] == other.returned["total"] == {"sum": 645, "values": [2, 41, 602]}

@@ -34,7 +34,7 @@ from .stand_ins import (
     serve,
     set_current_context,
 )
-from .values import CODE, PROCESSING, RESULT, Upstream, decode, write_xcoms
+from .values import CODE, PROCESSING, RESULT, Upstream, decode, write_indexes, write_xcoms
 
 _log = logging.getLogger("airflow.task")
 
@@ -232,6 +232,8 @@ def run(task: dict[str, Any], number: int) -> None:
             xcoms.update(value)
         xcoms[RESULT] = value
     write_xcoms(xcoms)
+    if task.get("looped_over"):
+        write_indexes(value)
 
 
 def read_task() -> dict[str, Any]:

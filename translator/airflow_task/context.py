@@ -40,7 +40,7 @@ class TaskInstance:
 
     def __init__(self, task: dict[str, Any], run_id: str | None, upstream: Upstream, attempt: int) -> None:
         self.task_id, self.dag_id, self.try_number = task["task_id"], task["dag_id"], attempt
-        self.map_index = task.get("map_index", -1)
+        self.map_index = decode(task.get("map_index", -1), None)
         self.max_tries = task.get("retries", 0)
         self.pushed: dict[str, Any] = {}
         self.log = logging.getLogger("airflow.task")

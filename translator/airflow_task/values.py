@@ -99,11 +99,23 @@ def write_xcoms(values: dict[str, Any]) -> None:
     (folder / "types.json").write_text(json.dumps(kinds), encoding="utf-8")
 
 
+def write_indexes(value: Any) -> None:
+    """Write the indexes of the items of a list, over which a loop goes, as the text of a JSON list.
+
+    :raises TypeError: it is no list.
+    """
+    if not isinstance(value, (list, tuple, dict)):
+        raise TypeError(f"another task is expanded over what this one returns: a {type(value).__name__} is no list")
+    text = json.dumps([str(index) for index in range(len(value))])
+    (PROCESSING / "output" / "xcom" / "indexes.json").write_text(json.dumps({RESULT: text}), encoding="utf-8")
+
+
 class Upstream:
     """The XComs of the tasks before this one.
 
-    :param sources: task id -> ``mapped`` (the names of its steps, one for each item), ``input`` (the folder with its files), ``values`` (path with points -> value), or the call
-        that describes what the task made.
+    :param sources: task id -> ``mapped`` (the names of its steps, one for each item), ``input`` (the folder with its files),
+        ``loop`` (the folder with a folder for each item), ``values`` (path with points -> value), or the call that describes
+        what the task made.
     """
 
     def __init__(self, sources: dict[str, Any]) -> None:
@@ -117,8 +129,8 @@ class Upstream:
             raise MissingError(f"the XComs of {task_id!r} are not here; this task was given those of: {known}")
         if task_id not in self.known:
             source = self.sources[task_id]
-            if "mapped" in source:
-                every = [self.all(name) for name in source["mapped"]]
+            if "mapped" in source or "loop" in source:
+                every = self._items(source)
                 keys = sorted({key for item in every for key in item})
                 self.known[task_id] = {key: [item[key] for item in every if item.get(key) is not None] for key in keys}
             elif "input" in source:
@@ -126,6 +138,13 @@ class Upstream:
             else:
                 self.known[task_id] = {RESULT: described(source) if "method" in source else _tree(source["values"])}
         return self.known[task_id]
+
+    def _items(self, source: dict[str, Any]) -> list[dict[str, Any]]:
+        """The XComs of the steps of a mapped task, in the order of its items."""
+        if "mapped" in source:
+            return [self.all(name) for name in source["mapped"]]
+        folders = sorted((PROCESSING / "input" / source["loop"]).iterdir(), key=lambda folder: int(folder.name))
+        return [self._files(f"{source['loop']}/{folder.name}/out") for folder in folders]
 
     @staticmethod
     def _files(name: str) -> dict[str, Any]:
@@ -190,6 +209,13 @@ def _xcom(inner: Any, upstream: Any) -> Any:
     return value
 
 
+def _item(inner: Any, upstream: Any) -> Any:
+    """An item of a list that another task returned; of a dict, a pair."""
+    value = upstream.all(inner["task"])[RESULT]
+    items = list(value.items()) if isinstance(value, dict) else value
+    return items[decode(inner["index"], upstream)]
+
+
 def _native(inner: Any, upstream: Any) -> Any:
     """What Jinja's native mode makes of a text."""
     import ast
@@ -211,6 +237,7 @@ DECODERS: dict[str, Callable[[Any, Any], Any]] = {
     "$dict": lambda inner, upstream: {decode(key, upstream): decode(item, upstream) for key, item in inner},
     "$python": lambda inner, upstream: eval(inner),  # noqa: S307  (a literal that the packing wrote)
     "$xcom": _xcom,
+    "$item": _item,
     "$native": _native,
 }
 """What objects with one key stand for: key -> function of what is below it, and of the XComs."""
