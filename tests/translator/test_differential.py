@@ -40,6 +40,7 @@ except ImportError:
 EXAMPLES = int(os.environ.get("DIFFERENTIAL_EXAMPLES", "150"))
 RULES = tuple(sorted(rule.value for rule in TriggerRule))
 JOINING = ("none_failed_min_one_success",) * 3 + ("none_failed", "one_success", "all_done")
+HANDLING = ("all_done",) * 3 + ("all_failed", "one_failed", "one_done")
 DECIDING = ("condition", "check", "gate", "constant")
 ABOUT_RUNNING = ("SMP605", "SMP620", "SMP638", "SMP680")
 """Codes that say of a task that it runs otherwise; that it has a name or a time limit of another kind excuses nothing."""
@@ -162,9 +163,9 @@ class Plan:
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    """DAGs whose rules are the usual ones, those for joins, or any."""
+    """DAGs whose rules are the usual ones, those for joins, those for failures, or any."""
     size = draw(st.integers(2, 9))
-    style = draw(st.sampled_from(("usual", "joins", "joins", "joins", "any")))
+    style = draw(st.sampled_from(("usual", "joins", "joins", "failures", "failures", "any")))
     kinds = ["step"] * 5 + ["amazon", "amazon", "empty", "condition", "condition", "check", "gate", "constant"]
     chosen = [draw(st.sampled_from(kinds)) for _ in range(size)]
     upstream: list[tuple[int, ...]] = [()]
@@ -178,7 +179,7 @@ def plans(draw: st.DrawFn) -> Plan:
         setup = (first, draw(st.integers(first + 1, size - 1)))
         chosen[setup[0]] = chosen[setup[1]] = "step"
     tasks = []
-    failing = draw(st.sampled_from((0.0, 0.0, 0.2, 0.4)))
+    failing = draw(st.sampled_from((0.2, 0.4) if style == "failures" else (0.0, 0.0, 0.2, 0.4)))
     for index, kind in enumerate(chosen):
         after = [other for other in range(size) if index in upstream[other]]
         rule = "all_success"
@@ -186,6 +187,8 @@ def plans(draw: st.DrawFn) -> Plan:
             rule = draw(st.sampled_from(RULES))
         elif style == "joins" and (len(upstream[index]) > 1 or draw(st.integers(0, 3)) == 0):
             rule = draw(st.sampled_from(JOINING))
+        elif style == "failures" and draw(st.booleans()):
+            rule = draw(st.sampled_from(HANDLING))
         if setup and (index == setup[0] or setup[0] in upstream[index]):
             rule = "all_success"  # Airflow wants it so
         named = kind in ("condition", "check", "constant")
