@@ -10,7 +10,7 @@ LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 help:
 	@echo 'make demo            train a model on a local SageMaker, step by step and as a pipeline'
 	@echo 'make test            run the tests on Airflow 3'
-	@echo 'make test-nightly    run the tests on random DAGs, with many more of them'
+	@echo 'make test-nightly    run the tests on random DAGs, with many more of them, and on DAGs of every shape'
 	@echo 'make test-airflow2   run the tests on Airflow 2.11'
 	@echo 'make test-clients    run the SageMaker SDK (2 and 3) and the AWS CLI on the local SageMaker'
 	@echo 'make test-mutations  take each rule of findings away, and see whether a test notices (10 minutes)'
@@ -55,7 +55,7 @@ test: .venv/linked
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 test-nightly: .venv/linked
-	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 .venv/bin/python -m pytest $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py
+	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 ARCHETYPES=all .venv/bin/python -m pytest $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_archetypes.py
 
 test-airflow2: .venv-airflow2/linked
 	@.venv-airflow2/bin/python -m pytest $(PYTEST_ARGS)

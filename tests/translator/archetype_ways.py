@@ -9,7 +9,7 @@ import re
 import tarfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from services_world import World
 from two_ways import CREATES, NAMED
 
 from sagemaker_provider.definition import PipelineDefinition
-from sagemaker_provider.definition.findings import Severity
+from sagemaker_provider.definition.findings import Finding, Severity
 from sagemaker_provider.definition.validation import references
 from sagemaker_provider.translator import Conversion, Settings, convert
 from sagemaker_provider.translator.dates import render_dates
@@ -53,11 +53,11 @@ def outline(definition: PipelineDefinition | None) -> list[str]:
     return lines
 
 
-def verdict(conversion: Conversion) -> list[str]:
+def verdict(findings: Iterable[Finding]) -> list[str]:
     """The errors and differences by code, and the tasks that they are about."""
     found: dict[str, set[str]] = {}
-    for item in conversion.findings:
-        if item.severity is not Severity.NOTE:
+    for item in findings:
+        if item.severity != Severity.NOTE:
             found.setdefault(item.code, set()).add(item.task)
     return [" ".join([code, *sorted(tasks)]).strip() for code, tasks in sorted(found.items())]
 

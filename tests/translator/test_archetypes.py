@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -12,6 +13,9 @@ import pytest
 import yaml
 from archetype_ways import FOLDER, both_ways, converted, outline, verdict
 
+from sagemaker_provider.cli import main
+from sagemaker_provider.definition import PipelineDefinition
+from sagemaker_provider.definition.findings import Finding
 from sagemaker_provider.local.service import LocalSettings, local_sagemaker
 
 EXPECTED: dict[str, dict[str, list[str]]] = yaml.safe_load((FOLDER / "expected.yaml").read_text(encoding="utf-8"))
@@ -31,7 +35,7 @@ def test_every_file_is_expected() -> None:
 def test_verdict(dag_id: str) -> None:
     """The steps, where they are and what they wait for; the errors and differences, and their tasks."""
     conversion = converted(dag_id)
-    assert verdict(conversion) == EXPECTED[dag_id]["findings"], [str(item) for item in conversion.findings]
+    assert verdict(conversion.findings) == EXPECTED[dag_id]["findings"], [str(item) for item in conversion.findings]
     assert outline(conversion.definition) == EXPECTED[dag_id].get("steps", [])
 
 
@@ -98,3 +102,26 @@ def test_both_ways(
     assert other.requests == one.requests
     assert other.returned == one.returned
     assert other.objects == one.objects
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command writes the DAGs without errors, with what goes with them, and says the same of all."""
+    options = ["--defaults", str(FOLDER / "defaults.yaml"), "--output", str(tmp_path), "--format", "json"]
+    with pytest.raises(SystemExit) as ended:
+        main(["convert", str(FOLDER), *options])
+    assert ended.value.code == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["findings"] == []
+    assert [entry["dag"] for entry in report["dags"]] == sorted(EXPECTED)
+    for entry in report["dags"]:
+        expected = EXPECTED[entry["dag"]]
+        assert verdict(Finding(**item) for item in entry["findings"]) == expected["findings"]
+        assert (entry["output"] is not None) == ("steps" in expected)
+        if entry["output"]:
+            definition = PipelineDefinition.from_json(Path(entry["output"]).read_text(encoding="utf-8"))
+            assert outline(definition) == expected["steps"]
+            conversion = converted(entry["dag"])
+            assert definition == conversion.definition
+            folder = tmp_path / f"{conversion.pipeline['PipelineName']}.assets"
+            written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+            assert written == set(conversion.assets)
