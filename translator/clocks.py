@@ -12,7 +12,8 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from types import ModuleType
@@ -143,11 +144,12 @@ class Worlds:
 
     :param loading: the file.
     :param stand_ins: identity of each stand-in for a class or module -> what it stands for.
+    :param modules: the user's modules of each world that has been left.
     """
 
     loading: Loading
     stand_ins: dict[int, Any]
-    kept: dict[str, ModuleType] = field(default_factory=dict)
+    modules: list[dict[str, ModuleType]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         random.seed(0)
@@ -169,10 +171,22 @@ class Worlds:
             content.update(
                 {key: self.stand_ins[id(item)] for key, item in content.items() if id(item) in self.stand_ins}
             )
+        self.modules.append(modules)
         if self.loading.world:
-            sys.modules.update(self.kept)
+            sys.modules.update(self.modules[0])
         else:
-            self.kept = modules
             random.seed(1)
         self.loading.world = 1 - self.loading.world
         return values
+
+    @contextmanager
+    def second(self) -> Iterator[None]:
+        """With the modules of the second world in the place of the first one's, where its functions find them."""
+        first = {name: sys.modules.pop(name) for name in list(self.loading.modules())}
+        sys.modules.update(self.modules[1])
+        try:
+            yield
+        finally:
+            for name in list(self.loading.modules()):
+                del sys.modules[name]
+            sys.modules.update(first)

@@ -468,7 +468,8 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         definition = None if conversion.definition is None else conversion.definition.to_json()
         assets = conversion.assets
         if definition is not None and not errors(results):
-            again = convert(others[dag.dag_id], request.settings)
+            with worlds.second():
+                again = convert(others[dag.dag_id], request.settings)
             same = again.definition is not None and again.definition.to_json() == definition
             if not same or again.assets != assets:
                 made = f": {', '.join(changing)} of the file" if changing else ""

@@ -74,3 +74,14 @@ def test_the_real_classes_stay_what_they_are(tmp_path: Path) -> None:
     (file,) = convert_files(Request(tmp_path / "d.py"))
     assert is_converted(file), found(file)
     assert json.loads(file.dags[0].definition or "")["Steps"][0]["Arguments"]["checks"] == str([True] * 10)
+
+
+def test_functions_of_modules_beside_the_file_are_the_same_at_each_load(tmp_path: Path) -> None:
+    (tmp_path / "rows.py").write_text("def double(row):\n    return 2 * row\n")
+    (tmp_path / "d.py").write_text(
+        "from airflow.providers.common.compat.sdk import DAG, task\nfrom rows import double\n"
+        'with DAG("d", schedule=None):\n    @task\n    def work():\n        return double(1)\n    work()\n'
+    )
+    (file,) = convert_files(Request(tmp_path / "d.py"))
+    assert is_converted(file), found(file)
+    assert any(path.endswith("rows.py") for path in file.dags[0].assets)
