@@ -165,7 +165,7 @@ class Plan:
 def plans(draw: st.DrawFn) -> Plan:
     """DAGs whose rules are the usual ones, those for joins, those for failures, or any."""
     size = draw(st.integers(2, 9))
-    style = draw(st.sampled_from(("usual", "joins", "joins", "failures", "failures", "any")))
+    style = draw(st.sampled_from(("usual", "joins", "joins", "joins", "failures", "any")))
     kinds = ["step"] * 5 + ["amazon", "amazon", "empty", "condition", "condition", "check", "gate", "constant"]
     chosen = [draw(st.sampled_from(kinds)) for _ in range(size)]
     upstream: list[tuple[int, ...]] = [()]
@@ -291,4 +291,4 @@ def test_the_pipeline_runs_what_airflow_runs_or_a_finding_names_the_task(
         with capsys.disabled():
             print(f" {dict(seen)}", end=" ")
     assert seen["refused"] < seen["cases"] / 2
-    assert seen["nothing to say"] > seen["cases"] / 5
+    assert seen["nothing to say"] > seen["cases"] / 10
