@@ -88,6 +88,8 @@ def local(_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
             {},
             marks=often,
         ),
+        pytest.param("paths_by_hand", {"products/raw/all.csv": "1,2\n3,4\n"}, {}, marks=often),
+        pytest.param("paths_by_hand", {"products/raw/all.csv": "1,2\n3,4\n"}, {"stage": "prod"}, marks=often),
         pytest.param("boto3_training", {}, {}, marks=often),
         pytest.param("shadow_test", {"clv/in/a.csv": "1\n2\n", "clv/challenger/old.out": "1\n2\n"}, {}, marks=often),
         pytest.param("shadow_test", {"clv/in/a.csv": "1\n2\n"}, {"tolerance": 3.0}, marks=often),
