@@ -69,7 +69,7 @@ def explained(findings: Iterable[Finding]) -> list[Finding]:
     found: list[Finding] = []
     for item in findings:
         if CHANGING in item.message:
-            text = _CALLS.sub("<different at every load>", item.message)
+            text = _CALLS.sub("<different at every load>", item.message).partition(f": {CHANGING!r} is")[0]
             if item.code == "SMP301":
                 kept = finding("SMP111", text, task=item.task, dag=item.dag, file=item.file, place=item.place)
             else:

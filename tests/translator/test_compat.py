@@ -277,3 +277,10 @@ def test_schedules_in_old_arguments_are_kept(shims: dict[str, ConvertedFile], na
 
 def test_a_subclass_of_something_unknown_is_a_task_of_its_own_type(shims: dict[str, ConvertedFile]) -> None:
     assert messages(shims["subclass"])["SMP201"] == ["no translation for subclass.Own"]
+
+
+def test_a_name_that_moved_is_a_note_on_its_line(converted: dict[str, ConvertedFile]) -> None:
+    found = [item for item in converted["amazon_paths"].findings if item.code == "SMP710" and item.line == 8]
+    assert [item.message for item in found] == [
+        "airflow.providers.amazon.aws.sensors.s3_key.S3KeySensor is taken from airflow.providers.amazon.aws.sensors.s3"
+    ]
