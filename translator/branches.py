@@ -9,7 +9,7 @@ branches.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import networkx as nx
 
@@ -19,6 +19,15 @@ from sagemaker_provider.translator.graph import in_order
 World: TypeAlias = "frozenset[tuple[str, str]]"
 Run: TypeAlias = "tuple[str, World]"
 """A task in one of its worlds."""
+
+
+class Copy(NamedTuple):
+    """A node of the graph in one world: what becomes one step. A node is a task, or one of several steps of a task."""
+
+    task: str
+    world: World
+
+
 EVERYWHERE: Final[World] = frozenset()
 SIDES: Final = ("IfSteps", "ElseSteps")
 MOST_WORLDS: Final = 256
@@ -168,3 +177,8 @@ def _merged(
 
 def _sort_key(world: World, ranks: Mapping[str, int]) -> list[tuple[int, int]]:
     return sorted((ranks[name], SIDES.index(side)) for name, side in world)
+
+
+def copy_in(worlds: Mapping[str, list[World]], node: str, world: World) -> Copy | None:
+    """The copy of a node that has run in a world, if one has."""
+    return next((Copy(node, own) for own in worlds[node] if own <= world), None)

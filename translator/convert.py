@@ -5,25 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import networkx as nx
 
-from sagemaker_provider.definition import limits, shapes
-from sagemaker_provider.definition.conditions import ConditionTypeError, Not, Or, decode_condition, holds
-from sagemaker_provider.definition.expressions import Get, Join
+from sagemaker_provider.definition import shapes
+from sagemaker_provider.definition.conditions import ConditionTypeError, decode_condition, holds
+from sagemaker_provider.definition.expressions import Get
 from sagemaker_provider.definition.findings import Finding, errors, finding, located, ordered
-from sagemaker_provider.definition.model import VERSION, Dependency, PipelineDefinition, Step
+from sagemaker_provider.definition.model import VERSION, PipelineDefinition
 from sagemaker_provider.definition.step_types import STEP_TYPES, Resource
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
-from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, TEARDOWN, World, worlds
+from sagemaker_provider.translator.arguments import role_findings, secret_findings
+from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, TEARDOWN, Copy, World, copy_in, worlds
 from sagemaker_provider.translator.defaults import Defaults
+from sagemaker_provider.translator.emission import Emission
 from sagemaker_provider.translator.failures import TOLERANT, Origin, failure_findings, listed
 from sagemaker_provider.translator.lines import with_lines
 from sagemaker_provider.translator.mapping import is_mapped, mapped
-from sagemaker_provider.translator.names import another_name, step_names
-from sagemaker_provider.translator.parameters import Parameters, looks_secret, own_params
+from sagemaker_provider.translator.names import step_names
+from sagemaker_provider.translator.parameters import Parameters, own_params
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
     Absorbed,
@@ -42,7 +44,7 @@ from sagemaker_provider.translator.schedule import date_inputs, schedules
 from sagemaker_provider.translator.settings import dag_findings, pipeline_request, runtime_limit, task_findings
 from sagemaker_provider.translator.templates import UntranslatableError, canonical, is_template
 from sagemaker_provider.translator.text_flow import has_succeeded, outputs
-from sagemaker_provider.translator.triggers import trigger
+from sagemaker_provider.translator.triggers import both, through, trigger
 from sagemaker_provider.translator.values import Surroundings, Values, conditions
 
 
@@ -102,13 +104,6 @@ def convert(dag: Any, settings: Settings | None = None) -> Conversion:
     return replace(conversion, findings=with_lines(located(conversion.findings, dag=dag.dag_id), dag))
 
 
-class Copy(NamedTuple):
-    """A node of the graph in one world: what becomes one step. A node is a task, or one of several steps of a task."""
-
-    task: str
-    world: World
-
-
 @dataclass
 class _Compiler:
     """One conversion: the passes share these tables."""
@@ -145,7 +140,20 @@ class _Compiler:
         if errors(self.findings):
             return self._failed(request)
         self.copy_edges()
-        steps = self.emit()
+        emission = Emission(
+            edges=self.edges,
+            worlds=self.worlds,
+            order=self.order,
+            conditions=self.branches,
+            steps=self.rewritten,
+            names=self.names,
+            copy_of=self.copy_of,
+            reads=self.data,
+            nested=self.settings.nested_conditions == "keep",
+            concurrency=self.dag.max_active_tasks,
+        )
+        steps = emission.emit()
+        self.findings += emission.findings
         if errors(self.findings):
             return self._failed(request)
         members = {"Version": VERSION, "Metadata": {}, "PipelineExperimentConfig": self.settings.experiment_config}
@@ -406,7 +414,7 @@ class _Compiler:
 
     def copy_in(self, task: str, world: World) -> Copy | None:
         """The copy of a task that has run in a world, if one has."""
-        return next((copy for copy in self.copies(task) if copy.world <= world), None)
+        return copy_in(self.worlds, task, world)
 
     def name_copies(self) -> None:
         """Give every copy a step name."""
@@ -451,8 +459,8 @@ class _Compiler:
                 self.data[copy] = values.reads
                 self.findings += [
                     *values.findings,
-                    *_role_findings(task, arguments),
-                    *_secret_findings(task, arguments),
+                    *role_findings(task, arguments),
+                    *secret_findings(task, arguments),
                 ]
 
     def _built(self, step: TaskStep, values: Values) -> TaskStep:
@@ -553,201 +561,15 @@ class _Compiler:
                 reason = f"the rule {self.rules[second.task]} after {copy.task!r}, which does nothing and never fails"
                 self.findings.append(finding("SMP205", reason, task=second.task))
             for first, entering in before:
-                combined = None if self._one_of_several(copy) else _through(entering, leaving, len(before))
+                combined = None if self._one_of_several(copy) else through(entering, leaving, len(before))
                 if combined and self.rules[second.task] == "one_done":
                     combined = entering  # what vanished does not fail
                 if edges.has_edge(first, second):
-                    combined = _both(edges.edges[first, second]["trigger"], combined)
+                    combined = both(edges.edges[first, second]["trigger"], combined)
                 if combined is None:
                     reason = f"the rules {self.rules[copy.task]} and, after it, {self.rules[second.task]} together"
                     self.findings.append(finding("SMP205", reason, task=copy.task))
                 edges.add_edge(first, second, trigger=combined or "Completed")
-
-    # Pass: emit
-
-    def emit(self) -> tuple[Step, ...]:
-        """Put the steps into their branches, with what they depend on."""
-        ranks = {task: index for index, task in enumerate(self.order)}
-        order = sorted(self.edges, key=lambda copy: (ranks[copy.task], self.worlds[copy.task].index(copy.world)))
-        home: dict[Copy, tuple[Copy, str] | None] = {copy: self._home(copy, ranks) for copy in order}
-        guards = {
-            copy: self._guard(copy, home)
-            for copy in order
-            if copy.task in self.branches and home[copy] is None and copy.world
-        }
-        waits = self._waits(order, home)
-        children: dict[tuple[Copy, str] | None, list[Step]] = {}
-        for copy in reversed(order):
-            made = list(self._steps_of(copy, children, waits[copy], guards.get(copy, ())))
-            children.setdefault(home[copy], [])[:0] = made
-        for copy, guard in guards.items():
-            self.findings.append(
-                finding(
-                    "SMP605",
-                    f"{self.names[copy]!r} stands at the top level{' with the conditions of the outer one' if guard else ''}",
-                    task=copy.task,
-                )
-            )
-        for task in self.steps:
-            if len(self.worlds[task]) > 1:
-                self.findings.append(
-                    finding(
-                        "SMP606",
-                        f"the task is {len(self.worlds[task])} steps: {', '.join(self.names[copy] for copy in self.copies(task))}",
-                        task=task,
-                    )
-                )
-        return tuple(children.get(None, ()))
-
-    def _home(self, copy: Copy, ranks: Mapping[str, int]) -> tuple[Copy, str] | None:
-        """The branch that holds a copy: that of the last of its conditions."""
-        if not copy.world or (copy.task in self.branches and self.settings.nested_conditions == "lift"):
-            return None
-        name, side = max(copy.world, key=lambda outcome: ranks[outcome[0]])
-        holder = self.copy_in(name, copy.world)
-        assert holder is not None
-        held = holder.world | {(name, side)}
-        for outcome in sorted(copy.world - held):
-            if not self._kept(copy, outcome):
-                self.findings.append(
-                    finding(
-                        "SMP402",
-                        f"the task is in branches of {outcome[0]!r} and {name!r} at once, and nothing of the former is before it",
-                        task=copy.task,
-                    )
-                )
-        return holder, side
-
-    def _kept(self, copy: Copy, outcome: tuple[str, str]) -> bool:
-        """Whether a copy waits for a step that exists only with an outcome; nothing waits for a condition itself."""
-        return any(
-            outcome in other.world for other in nx.ancestors(self.edges, copy) if other.task not in self.branches
-        )
-
-    def _guard(self, copy: Copy, home: Mapping[Copy, Any]) -> tuple[Any, ...]:
-        """The conditions that a lifted condition must repeat, because no step of the branch is before it."""
-        guard: list[Any] = []
-        for name, side in sorted(copy.world, key=lambda outcome: self.order.index(outcome[0])):
-            if not self._kept(copy, (name, side)):
-                outer = self.copy_in(name, copy.world)
-                assert outer is not None
-                own = self.rewritten[outer].arguments["Conditions"]
-                guard += own if side == SIDES[0] else [_negated(own)]
-        return tuple(guard)
-
-    def _waits(
-        self, order: list[Copy], home: Mapping[Copy, tuple[Copy, str] | None]
-    ) -> dict[Copy, list[tuple[Copy, str]]]:
-        """What each copy names in ``DependsOn``.
-
-        A branch waits for its condition by itself, and nothing else may name a condition: it waits for what the condition
-        waits for. References make dependencies of their own.
-        """
-        plain = nx.DiGraph()
-        plain.add_nodes_from(order)
-        triggers: dict[Copy, list[tuple[Copy, str]]] = {}
-        for copy in order:
-            pending = list(self.edges.in_edges(copy))
-            seen: set[Copy] = set()
-            while pending:
-                edge = pending.pop()
-                first = edge[0]
-                if first in seen or ((holder := home[copy]) is not None and first == holder[0]):
-                    continue
-                seen.add(first)
-                kind = self.edges.edges[edge]["trigger"]
-                if first.task in self.branches:
-                    pending += self.edges.in_edges(first)
-                elif kind == "Completed":
-                    plain.add_edge(first, copy)
-                else:
-                    triggers.setdefault(copy, []).append((first, kind))
-            if (holder := home[copy]) is not None:
-                plain.add_edge(holder[0], copy)
-        data = {
-            (other, copy)
-            for copy in order
-            for task in self.data[copy]
-            if (other := self.copy_in(task, copy.world)) is not None
-        }
-        plain.add_edges_from(data)
-        needless = graphs.redundant_edges(plain, graphs.in_order(plain))
-        rank = {copy: index for index, copy in enumerate(order)}
-        waits: dict[Copy, list[tuple[Copy, str]]] = {}
-        for copy in order:
-            holder_copy = home[copy][0] if home[copy] else None  # type: ignore[index]
-            named = [
-                (first, "Completed")
-                for first in plain.predecessors(copy)
-                if first != holder_copy and (first, copy) not in data and (first, copy) not in needless
-            ]
-            waits[copy] = sorted([*named, *triggers.get(copy, ())], key=lambda item: rank[item[0]])
-        return waits
-
-    def _steps_of(
-        self, copy: Copy, children: dict[Any, list[Step]], waits: list[tuple[Copy, str]], guard: tuple[Any, ...]
-    ) -> Iterator[Step]:
-        step, name = self.rewritten[copy], self.names[copy]
-        depends_on = (
-            tuple(
-                self.names[other] if kind == "Completed" else Dependency(self.names[other], kind)
-                for other, kind in waits
-            )
-            or None
-        )
-        branches = {side: tuple(children.pop((copy, side), ())) for side in SIDES} if copy.task in self.branches else {}
-        if step.fail_otherwise:
-            failed = Copy(copy.task, copy.world | {(copy.task, SIDES[1])})
-            fail = Step(self._another_name(failed, name, "failed"), "Fail", {"ErrorMessage": step.fail_otherwise})
-            branches[SIDES[1]] = (*branches[SIDES[1]], fail)
-        output_parameters = step.members.get("OutputParameters")
-        property_files = step.members.get("PropertyFiles")
-        display_name = step.display_name or (copy.task if copy.task != name else None)
-        base = Step(
-            name=name,
-            type=step.type,
-            arguments={**step.arguments, **branches},
-            depends_on=depends_on,
-            display_name=display_name,
-            description=step.description,
-            retry_policies=step.retry_policies or None,
-            cache_config=step.cache_config,
-            property_files=None if property_files is None else tuple(property_files),
-            output_parameters=None if output_parameters is None else tuple(output_parameters),
-            members={
-                key: value for key, value in step.members.items() if key not in ("OutputParameters", "PropertyFiles")
-            },
-        )
-        if step.loop_over is not None:
-            yield self._loop(copy, base, step.loop_over)
-            return
-        if not guard:
-            yield base
-            return
-        own = step.arguments["Conditions"]
-        read = any(copy.task in tasks for tasks in self.data.values())
-        if branches[SIDES[0]] or not branches[SIDES[1]] or read:
-            yield replace(base, arguments={"Conditions": (*guard, *own), SIDES[0]: branches[SIDES[0]], SIDES[1]: ()})
-        if branches[SIDES[1]]:
-            yield replace(
-                base,
-                name=self._another_name(copy, name, "else"),
-                display_name=step.display_name or copy.task,
-                arguments={"Conditions": (*guard, _negated(own)), SIDES[0]: branches[SIDES[1]], SIDES[1]: ()},
-            )
-
-    def _loop(self, copy: Copy, body: Step, items: Any) -> Step:
-        """A ForEach step around a step."""
-        inner = replace(body, name=self._another_name(copy, body.name, "item"), depends_on=None)
-        concurrency = max(1, min(self.dag.max_active_tasks, limits.FOR_EACH_CONCURRENCY))
-        arguments = {"IterableItems": items, "MaxConcurrency": concurrency, "ForEachBody": (inner,)}
-        return Step(body.name, "ForEach", arguments, depends_on=body.depends_on, display_name=body.display_name)
-
-    def _another_name(self, copy: Copy, name: str, word: str) -> str:
-        """A name that no step has yet, for a second step of the same copy."""
-        found = another_name(name, word, self.copy_of)
-        self.copy_of[found] = copy
-        return found
 
     # Findings
 
@@ -783,66 +605,3 @@ def _identities(resource: Resource) -> set[str]:
     """The members of a description that say which one it is."""
     paths = [*resource.identifiers, *resource.identifiers.values(), resource.name or "", "Id"]
     return {path.rpartition(".")[2] for path in paths}
-
-
-_THROUGH: Final = {
-    ("Completed", "Completed"): "Completed",
-    ("Completed", "Any"): "Any",
-    ("Any", "Completed"): "Any",
-    ("Any", "Any"): "Any",
-}
-
-
-def _through(entering: str | None, leaving: str | None, branches: int) -> str | None:
-    """The run condition of an edge through a task that vanished; ``None`` when there is none."""
-    if (entering, leaving) == ("Completed", "Failed") and branches == 1:
-        return "Failed"
-    if (entering, leaving) == ("Failed", "Completed"):
-        return "Failed"
-    return _THROUGH.get((entering or "", leaving or ""))
-
-
-def _both(first: str | None, second: str | None) -> str | None:
-    """The run condition of an edge that must satisfy two; ``None`` when there is none."""
-    if first == second:
-        return first
-    return "Completed" if {first, second} == {"Completed", "Any"} else None
-
-
-def _negated(conditions: tuple[Any, ...]) -> Any:
-    """The opposite of a list of conditions that must all be true."""
-    if len(conditions) == 1:
-        return Not(conditions[0])
-    return Or(tuple(Not(item) for item in conditions))
-
-
-_ROLE_KEYS: Final = ("RoleArn", "ExecutionRoleArn", "executionRoleArn")
-
-
-def _role_findings(task: str, value: Any, place: str = "config") -> Iterator[Finding]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if key in _ROLE_KEYS and isinstance(item, str) and not item.startswith("arn:"):
-                yield finding("SMP308", f"{item!r} is not the ARN of a role", task=task, place=f"{place}.{key}")
-            else:
-                yield from _role_findings(task, item, f"{place}.{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _role_findings(task, item, f"{place}[{index}]")
-
-
-def _secret_findings(task: str, value: Any, place: str = "config") -> Iterator[Finding]:
-    """Literal values, or parts of values, under names that Airflow masks."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            literals = item.values if isinstance(item, Join) else (item,)
-            shown = [part for part in literals if isinstance(part, (str, int, float)) and not isinstance(part, bool)]
-            if any(part != "" and not str(part).startswith(("arn:", "s3://")) for part in shown) and looks_secret(
-                str(key)
-            ):
-                yield finding("SMP306", f"{key!r} has a literal value", task=task, place=f"{place}.{key}")
-            else:
-                yield from _secret_findings(task, item, f"{place}.{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _secret_findings(task, item, f"{place}[{index}]")

@@ -30,3 +30,27 @@ def trigger(tasks: Mapping[str, Any], upstream: str, task: str, rule: str) -> st
     if getattr(tasks[task], "is_teardown", False):
         return "Completed" if getattr(tasks[upstream], "is_setup", False) else "Any"
     return "Completed" if rule in _PLAIN else _TRIGGERS.get(rule)
+
+
+_THROUGH: Final = {
+    ("Completed", "Completed"): "Completed",
+    ("Completed", "Any"): "Any",
+    ("Any", "Completed"): "Any",
+    ("Any", "Any"): "Any",
+}
+
+
+def through(entering: str | None, leaving: str | None, branches: int) -> str | None:
+    """The run condition of an edge through a task that vanished; ``None`` when there is none."""
+    if (entering, leaving) == ("Completed", "Failed") and branches == 1:
+        return "Failed"
+    if (entering, leaving) == ("Failed", "Completed"):
+        return "Failed"
+    return _THROUGH.get((entering or "", leaving or ""))
+
+
+def both(first: str | None, second: str | None) -> str | None:
+    """The run condition of an edge that must satisfy two; ``None`` when there is none."""
+    if first == second:
+        return first
+    return "Completed" if {first, second} == {"Completed", "Any"} else None
