@@ -631,6 +631,11 @@ RULES: Final[dict[str, Rule]] = {
                 "Only the run knows the list; what the service does with an empty one, which Airflow skips, and how long one may be is not documented.",
                 "Let the task return a list with items, of not more than 100.",
             ),
+            "SMP689": (
+                "Setting for a task that does not exist",
+                "The conversion settings name a task that the DAG does not have, so they have no effect.",
+                "Correct the task id in the file of settings.",
+            ),
             "SMP687": (
                 "LatestOnlyOperator has no effect",
                 "In Airflow it skips what is after it in runs of the past; a pipeline makes no such runs by itself, and does not tell one that somebody starts for a date of the past.",

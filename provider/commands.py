@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import os
+import re
+import shutil
 import signal
 import tempfile
 import threading
@@ -66,13 +68,15 @@ def convert(args: Namespace) -> int:
             )
         failed = dag.definition is None or _fails(found, args.strict)
         if not failed and dag.definition is not None:
-            assets = {folder / f"{pipeline_name(dag.dag_id)}.assets" / name: item for name, item in dag.assets.items()}
+            place_of_assets = folder / f"{pipeline_name(dag.dag_id)}.assets"
+            assets = {place_of_assets / name: item for name, item in dag.assets.items()}
             for place, content in [*assets.items(), (target, f"{dag.definition}\n".encode())]:
                 try:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     _write(place, content)
                 except OSError as error:
                     return _usage(f"{place}: cannot be written: {error.strerror}")
+            _forget(place_of_assets / "code", {name.split("/")[1] for name in dag.assets if name.startswith("code/")})
             written[target] = dag.dag_id
         findings += found
         report.append(
@@ -91,6 +95,8 @@ def convert(args: Namespace) -> int:
             _show(dag.dag_id, found, definition, target)
             if failed and dag.definition is not None:
                 print("  not written: with --strict, differences count as errors")
+            elif not failed and dag.assets:
+                print(f"  written: {folder / pipeline_name(dag.dag_id)}.assets, to be uploaded to code_location")
     if args.format == "json":
         print(json.dumps({"dags": report, "findings": [item.to_json() for item in loading]}, indent=2, sort_keys=True))
     else:
@@ -175,6 +181,13 @@ def _show(title: str, findings: list[Finding], definition: PipelineDefinition | 
     from sagemaker_provider.report import show
 
     show(title, findings, definition, target)
+
+
+def _forget(folder: Path, kept: set[str]) -> None:
+    """Remove the code that an earlier conversion wrote and that no step uses any more: folders called after content."""
+    for old in folder.glob("?" * 16) if folder.is_dir() else ():
+        if old.name not in kept and re.fullmatch("[0-9a-f]{16}", old.name):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(target: Path, content: bytes) -> None:

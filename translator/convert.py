@@ -122,7 +122,7 @@ class _Compiler:
             return self._failed(request)
         self.order = graphs.in_order(self.graph)
         requests, found = schedules(self.dag)
-        self.findings += [*found, *dag_findings(self.dag)]
+        self.findings += [*found, *dag_findings(self.dag), *self.misplaced_settings()]
         self.translate_tasks()
         self.expand()
         if not self.steps and not errors(self.findings):
@@ -572,6 +572,14 @@ class _Compiler:
                 edges.add_edge(first, second, trigger=combined or "Completed")
 
     # Findings
+
+    def misplaced_settings(self) -> list[Finding]:
+        """Settings for tasks that the DAG does not have."""
+        known = self.dag.task_dict
+        named = [task for dag_id, task in self.settings.defaults.tasks if dag_id == self.dag.dag_id]
+        return [
+            finding("SMP689", f"there is no task {task!r}", place="settings") for task in named if task not in known
+        ]
 
     def unused_params(self) -> list[Finding]:
         """Params that became no parameter and are not read."""

@@ -35,6 +35,8 @@ DECISIONS: Final = "decisions"
 """Property file with what a task decided, and the key by which conditions read it like an XCom."""
 _START_SECONDS: Final = 600
 """What a job may need before and after the attempts of its task: for its packages, for instance."""
+_SERVICE_LIMIT: Final = 86_400
+"""Run time after which the service stops a job that sets no limit (API: ProcessingStoppingCondition)."""
 _MOST_SECONDS: Final = 432_000
 """Longest run time of a Processing job (default quota of the service)."""
 _OWN_SETTINGS: Final = (
@@ -153,9 +155,11 @@ class Job:
         each = task.timeout if self.kind == "sensor" else 0
         if task.execution_timeout:
             each = task.execution_timeout.total_seconds()
+        waits = sum(delays(self.retrying()))
+        if not each and waits:
+            each = _SERVICE_LIMIT
         if not each:
             return None
-        waits = sum(delays(self.retrying()))
         return min(int(each * (task.retries + 1) + waits) + _START_SECONDS, _MOST_SECONDS)
 
     def retrying(self) -> dict[str, Any]:

@@ -95,9 +95,15 @@ def _config(task: Any, given: Given) -> Mapping[str, Any]:
     """
     config = task.config if (own := given("config")) is None else own
     if not isinstance(config, Mapping):
-        shown = repr(config) if isinstance(config, str) else f"a {type(config).__name__}"
-        raise RefusedError("SMP209", f"the config is {shown}, not an object")
+        raise RefusedError("SMP209", f"the config is {_shown(config)}, not an object")
     return config
+
+
+def _shown(value: Any) -> str:
+    """A value that should be another one, for a message."""
+    if type(value).__name__ == "PlainXComArg":
+        return f"what the task {value.operator.task_id!r} returns"
+    return repr(value) if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _with_arns(value: Any) -> Any:
@@ -391,7 +397,7 @@ def endpoint_sensor(task: Any, given: Given) -> Translation:
 def pipeline(task: Any, given: Given) -> Translation:
     """Starts, stops or waits for a pipeline that exists: there is nothing to translate."""
     name = getattr(task, "pipeline_name", None) or getattr(task, "pipeline_exec_arn", None)
-    return Stays((finding("SMP207", f"{_class(task)} works on the pipeline {name!r}", task=task.task_id),))
+    return Stays((finding("SMP207", f"{_class(task)} works on the pipeline {_shown(name)}", task=task.task_id),))
 
 
 _STAY: Final = {

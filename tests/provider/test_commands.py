@@ -119,6 +119,30 @@ def test_the_same_input_gives_the_same_bytes(command: Commands) -> None:
     ).read_bytes()
 
 
+def test_code_of_tasks_is_written_beside_the_definition_and_old_code_removed(command: Commands) -> None:
+    defaults = "role: arn:aws:iam::111122223333:role/R\nimage: i\ncode_location: s3://b/code\n"
+    Path("defaults.yaml").write_text(defaults)
+
+    def packs(value: int) -> list[str]:
+        Path("py.py").write_text(
+            "from airflow.providers.common.compat.sdk import DAG, task\n"
+            'with DAG("py", schedule=None):\n    @task\n    def work():\n'
+            f"        return {value}\n    work()\n"
+        )
+        result = command("convert", "py.py", "--defaults", "defaults.yaml")
+        assert result.code == 0, result.out
+        assert "written: py.assets, to be uploaded to code_location" in result.out
+        return sorted(item.name for item in Path("py.assets/code").iterdir())
+
+    first = packs(1)
+    Path("py.assets/code/mine").mkdir()
+    assert packs(1) == [*first, "mine"]
+    second = packs(2)
+    assert len(second) == 2
+    assert "mine" in second
+    assert first[0] not in second
+
+
 def test_errors_name_dag_and_task_and_leave_earlier_files_alone(command: Commands) -> None:
     command.write(unknown=UNKNOWN)
     (command.folder / "unknown.pipeline.json").write_text("as it was")

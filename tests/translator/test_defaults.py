@@ -83,6 +83,13 @@ def test_every_problem_of_a_file_is_named_at_once(file: Any, problems: list[str]
     assert all(problem in str(error.value) for problem in problems)
 
 
+def test_a_setting_for_a_task_that_does_not_exist_is_told() -> None:
+    with make_dag() as dag:
+        Invoke(task_id="t", values={})
+    defaults = Defaults(tasks={("work", "tt"): {"region": "x"}, ("other", "u"): {"region": "x"}})
+    assert messages(convert(dag, Settings(defaults=defaults)), "SMP689") == ["there is no task 'tt'"]
+
+
 def test_an_empty_file_sets_nothing() -> None:
     assert Defaults.from_object(None) == Defaults()
     with pytest.raises(KeyError):
