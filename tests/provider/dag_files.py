@@ -39,8 +39,8 @@ NOISY = (
     + HEAD
     + 'print("printed")\nsys.stdout.write("written")\nprint("complained", file=sys.stderr)\n'
     + 'logging.getLogger().error("logged")\ntry:\n    os.system("echo from-a-child")\nexcept PermissionError:\n    pass\n'
-    + 'os.chdir("/")\nsys.path.clear()\n'
     + 'with DAG("noisy", schedule=None):\n    step("work")\n'
+    + 'os.chdir("/")\nsys.path.clear()\n'
 )
 EXITS = HEAD + "import sys\nsys.exit(0)\n"
 SYNTAX = HEAD + "def broken(:\n"
