@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
 _LONGEST: Final = 600
+_PASSWORD: Final = re.compile(r"://[^/\s:@{}]+:[^/\s@{}]+@")
+"""User and password in a URL, which no message shows."""
 
 
 class Severity(str, Enum):
@@ -76,6 +79,7 @@ class Finding:
 def finding(code: str, message: str, *, place: str = "", task: str = "", dag: str = "", file: str = "") -> Finding:
     """A finding with the severity and the cure of its rule."""
     rule = RULES[code]
+    message = _PASSWORD.sub("://***@", message)
     if len(message) > _LONGEST:  # it may show a value of any size
         message = f"{message[:_LONGEST]} ..."
     return Finding(code, rule.severity, message, rule.cure, place, task, dag, file)

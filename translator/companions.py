@@ -13,7 +13,7 @@ from typing import Any, Final
 from sagemaker_provider.translator import sources
 from sagemaker_provider.translator.airflow_task.stand_ins import SERVED
 from sagemaker_provider.translator.literals import NoLiteralError, literal
-from sagemaker_provider.translator.parameters import looks_secret
+from sagemaker_provider.translator.parameters import holds_secret, looks_secret
 
 _REFERENCE: Final = re.compile(r"(id|name|arn|path|file|uri|url)s?$", re.IGNORECASE)
 """Ends of names that say where a secret is, rather than what it is."""
@@ -108,8 +108,23 @@ class Companions:
             self.problems["SMP220", f"the module {name}: {error}"] = None
             return
         self.scan(tree, name if is_package else parent, f"the module {name}")
-        for problem in module_problems(tree, name):
+        for problem in [*module_problems(tree, name), *_changed(sources.read(str(file)), name)]:
             self.problems[problem] = None
+
+
+def _changed(source: sources.Source, name: str) -> Iterable[tuple[str, str]]:
+    """Literals of a module that stand for something else since it was imported, as (code, message)."""
+    module = sys.modules.get(name)
+    for bound, bindings in source.bindings.items():
+        node = bindings[0].node
+        if len(bindings) > 1 or not bindings[0].certain or not isinstance(node, ast.Assign) or module is None:
+            continue
+        try:
+            value = ast.literal_eval(node.value)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(node.targets[0], ast.Name) and plain(getattr(module, bound, value)) != plain(value):
+            yield "SMP221", f"{bound!r} of the module {name} was changed after the module was imported"
 
 
 def _installed(name: str) -> bool:
@@ -190,6 +205,8 @@ def secret_in(name: str, value: Any) -> bool:
         return any(secret_in(str(key), item) for key, item in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(secret_in(name, item) for item in value)
+    if isinstance(value, str) and holds_secret(value):
+        return True
     return isinstance(value, (str, bytes)) and bool(value) and looks_secret(name) and not _REFERENCE.search(name)
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from sagemaker_provider.translator import sources
 from sagemaker_provider.translator.companions import Companions, absolute, plain, secret_in, secrets_in_code
+from sagemaker_provider.translator.replay import differing
 
 CODE: Final = "task_code.py"
 """File of a pack that holds the callable."""
@@ -84,6 +85,7 @@ class _Packer:
         self.companions = companions
         self.items: dict[str, tuple[tuple[int, int], str]] = {}
         self.values: dict[str, Any] = {}
+        self.made: dict[str, Any] = {}
         self.module: Any = None
         self.function: Any = None
         self.namespace: dict[str, Any] = {}
@@ -96,6 +98,9 @@ class _Packer:
         code = sources.FUTURE + "".join(f"\n\n{text}\n" if "\n    " in text else f"{text}\n" for text in texts)
         tree = ast.parse(code)
         package = getattr(self.module, "__package__", "") or ""
+        if self.made and not any(code == "SMP221" for code, _ in self.companions.problems):
+            for name, reason in differing(code, self.made):
+                self.problem("SMP221", f"{name!r}: {reason}")
         self.companions.scan(tree, package, "the code")
         self._watch(tree)
         own = self.companions.trees.pop()
@@ -274,7 +279,7 @@ class _Packer:
         node = bindings[0].node
         if isinstance(node, ast.ClassDef) and not isinstance(value, type):
             raise PackingError("SMP221", f"{name!r} is a {kind} made of a class by a decorator")
-        text = self._decorated(node, node.decorator_list) if isinstance(node, ast.ClassDef) else self._part(node)
+        text = self._decorated(node, getattr(node, "decorator_list", ()))
         for bound in sorted(sources.bound(node) - {name}):
             self._put(bound, self.namespace.get(bound), (node.lineno, 0), text)
         self._made(name, value, text, (node.lineno, 0))
@@ -287,6 +292,7 @@ class _Packer:
         changes = source.changes.get(name, []) if source else []
         whole = "\n".join([text, *map(self._part, changes)])
         self._put(name, value, order, whole)
+        self.made[name] = value
         self._needs(whole, name, nested=None)
 
     def _part(self, node: Any) -> str:
@@ -348,7 +354,9 @@ class _Packer:
         self._put(own, value if own == name else inner, order, text)
         cells = dict(zip(inner.__code__.co_freevars, inner.__closure__ or ()))
         nested = {key: cell.cell_contents for key, cell in cells.items() if _filled(cell)}
-        self._needs(text, own, nested=nested if "<locals>" in inner.__qualname__ else None)
+        self._needs(text, own, nested=nested)
+        if set(vars(value)) - {"__wrapped__"}:
+            self.made[name] = value
         if own != name:
             self._put(name, value, (node.lineno, 10**6), f"{name} = {own}")
 

@@ -39,6 +39,16 @@ def looks_secret(name: str) -> bool:
     return bool(should_hide_value_for_key(_HARMLESS.sub("", name.lower())))
 
 
+_SECRET = re.compile(
+    r"://[^/\s:@{}]+:[^/\s@{}]+@|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bBearer\s+[\w.~+/-]{12,}|hooks\.slack\.com/services/\w"
+)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text is or holds a secret, whatever its name: a URL with a password, an access key, a bearer token."""
+    return bool(_SECRET.search(text))
+
+
 _NO_VALUE = ("ArgNotSet", "SetDuringExecution", "NotSetType")
 """Types of what stands for no value in the versions of Airflow."""
 
@@ -101,7 +111,7 @@ class Parameters:
             return
         if looks_secret(name) and kind != "Boolean" and not value:
             self.findings.append(finding("SMP631", f"the param {name!r}", place=f"params.{name}"))
-        elif looks_secret(name) and kind != "Boolean":
+        elif (looks_secret(name) and kind != "Boolean") or (isinstance(value, str) and holds_secret(value)):
             self.findings.append(
                 finding(
                     "SMP306",

@@ -382,6 +382,9 @@ class Values:
         Text that is a number becomes one; an expression that is a number becomes text where text is wanted.
         """
         kind = shape.type_name
+        if isinstance(value, JsonGet) and kind == "string":
+            self._text_form("value of a file", place)
+            return Join("", (value,))
         if isinstance(value, EXPRESSIONS):
             given = self.type_of(value)
             if kind == "string" and given in ("Integer", "Float", "Boolean"):
@@ -411,7 +414,7 @@ class Values:
         return "String" if isinstance(value, Join) else "Any"
 
     def _text_form(self, kind: str, place: str) -> None:
-        if kind in ("Float", "Boolean"):
+        if kind not in ("Integer", "String", "Any"):
             self.findings.append(finding("SMP613", f"a {kind} is written as text", task=self.task_id, place=place))
 
     def check_joins(self, value: Any, place: str) -> None:

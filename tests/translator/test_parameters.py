@@ -180,3 +180,25 @@ def test_two_params_that_would_get_one_name_are_refused() -> None:
 
 def test_more_parameters_than_the_service_takes_are_refused() -> None:
     assert codes(converted(**{f"p{index}": index for index in range(201)})) == ["SMP532"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["postgresql://user:hunter2@host/db", "x AKIAABCDEFGHIJKLMNOP", "Bearer abcdefghijklmnop", "https://hooks.slack.com/services/T0"],
+)  # fmt: skip
+def test_what_holds_a_secret_goes_nowhere_whatever_its_name(value: str) -> None:
+    with make_dag(params={"place": value}) as dag:
+        step("t", config={"where": "{{ params.place }}", "direct": value})
+    conversion = convert(dag)
+    assert conversion.definition is None
+    assert codes(conversion) == ["SMP306"]
+    assert "hunter2" not in "".join(map(str, conversion.findings))
+
+
+@pytest.mark.parametrize(
+    "value", ["s3://bucket/key", "https://host/a:b@c", "arn:aws:iam::111122223333:role/R", "Bearer of news"]
+)
+def test_what_only_looks_like_a_url_is_no_secret(value: str) -> None:
+    with make_dag(params={"place": value}) as dag:
+        step("t", config={"where": "{{ params.place }}", "direct": value})
+    assert convert(dag).definition is not None

@@ -255,3 +255,30 @@ def test_a_number_of_another_step_is_text_where_text_is_wanted() -> None:
     wrapped = {"Std:Join": {"On": "", "Values": [{"Get": "Steps.up.OutputParameters['n']"}]}}
     assert steps_of(conversion)["train"]["Arguments"]["HyperParameters"] == {"n": wrapped}
     assert codes(conversion) == []
+
+
+def test_a_value_of_a_file_becomes_text_where_text_is_wanted() -> None:
+    from airflow.providers.common.compat.sdk import task
+
+    from sagemaker_provider.operators import SageMakerTrainingStepOperator
+    from sagemaker_provider.translator import Defaults, Settings
+
+    with make_dag() as dag:
+
+        @task
+        def count() -> int:
+            return 5
+
+        config = {
+            "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+            "RoleArn": ROLE,
+            "HyperParameters": {"rounds": count()},
+            "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        }
+        SageMakerTrainingStepOperator(task_id="train", config=config)
+    conversion = convert(dag, Settings(defaults=Defaults({"role": ROLE, "image": "i", "code_location": "s3://b/c"})))
+    (value,) = steps_of(conversion)["train"]["Arguments"]["HyperParameters"]["rounds"]["Std:Join"]["Values"]
+    assert value["Std:JsonGet"]["Path"] == "return_value"
+    assert "SMP613" in codes(conversion, task="train")
