@@ -333,8 +333,9 @@ class _Tuning:
             members["OverallBestTrainingJob"] = min((best, *self.parents()), key=_loss)
         if self.job.stop_reason is not None:
             return "Stopped", members
-        if summaries and all(item["TrainingJobStatus"] == "Failed" for item in summaries):
-            first = summaries[0].get("FailureReason", "")
+        ended = [item for item in summaries if item["TrainingJobStatus"] != "Stopped"]  # which the early end may do
+        if ended and all(item["TrainingJobStatus"] == "Failed" for item in ended):
+            first = ended[0].get("FailureReason", "")
             reason = f"All training jobs failed. Please take a look at the training jobs failures to get more details. {first}"
             return "Failed", {**members, "FailureReason": reason}
         if best is None and any("ObjectiveStatus" in item for item in summaries):
