@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -110,6 +110,12 @@ class _Code:
         self.tree = tree
         self.nodes = list(ast.walk(tree))
         self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        imports = [item for node in self.nodes if isinstance(node, ast.ImportFrom) for item in node.names]
+        self._imported = {item.asname: item.name for item in imports if item.asname}
+
+    def words(self, node: ast.AST) -> list[str]:
+        """The names of ``a.b.c``, the first as it is called where it is imported from."""
+        return [self._imported.get(word, word) if not number else word for number, word in enumerate(_words(node))]
 
     def keys(self, is_mapping: Callable[[ast.AST], bool], within: Any = None) -> dict[str, Any] | None:
         """The keys that are read of a mapping -> default, if one is given.
@@ -150,6 +156,10 @@ class _Code:
             elif not isinstance(parent, (ast.Expr, ast.If, ast.IfExp, ast.arg)):
                 return None
         return found
+
+    def is_current(self, node: ast.AST) -> bool:
+        """Whether an expression asks for the context."""
+        return isinstance(node, ast.Call) and self.words(node.func)[-1:] == ["get_current_context"]
 
     def attributes(self, name: str) -> list[ast.Attribute]:
         """The attributes of a name that are read."""
@@ -198,14 +208,10 @@ def _context_keys(code: list[_Code], function: Any, given: frozenset[str], posit
             known = found is not None
             keys |= set(found or ())
     for item in code:
-        found = item.keys(_current)
+        found = item.keys(item.is_current)
         known = known and found is not None
         keys |= set(found or ())
     return keys - given, known
-
-
-def _current(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and _words(node.func)[-1:] == ["get_current_context"]
 
 
 def _named(name: str) -> Callable[[ast.AST], bool]:
@@ -246,7 +252,7 @@ def _variables(code: list[_Code]) -> tuple[dict[str, Any], list[tuple[str, str]]
     problems: list[tuple[str, str]] = []
     for item in code:
         for node in item.nodes:
-            if not isinstance(node, ast.Attribute) or _words(node.value)[-1:] != ["Variable"]:
+            if not isinstance(node, ast.Attribute) or item.words(node.value)[-1:] != ["Variable"]:
                 continue
             call = item.parents.get(node)
             if node.attr != "get" or not isinstance(call, ast.Call):
@@ -304,9 +310,9 @@ def raises_skip(trees: Iterable[ast.AST]) -> bool:
     return any(
         isinstance(node, ast.Raise)
         and node.exc is not None
-        and _words(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)[-1:] == ["AirflowSkipException"]
-        for tree in trees
-        for node in ast.walk(tree)
+        and code.words(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)[-1:] == ["AirflowSkipException"]
+        for code in map(_Code, trees)
+        for node in code.nodes
     )
 
 
@@ -319,27 +325,63 @@ def returned(function: Any) -> list[Any]:
     while pending:
         node = pending.pop(0)
         if isinstance(node, ast.Return):
-            found.append(None if isinstance(node.value, ast.Constant) and node.value.value is None else node.value)
+            found.append(node.value)
         elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             pending += ast.iter_child_nodes(node)
     return found
 
 
-def returns_several(function: Any) -> bool:
-    """Whether a function returns a list of things somewhere."""
-    kinds = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.GeneratorExp)
-    return any(isinstance(part, kinds) for item in returned(function) for part in _alternatives(item))
+@dataclass(frozen=True)
+class Answers:
+    """What a function that chooses among tasks returns.
+
+    :param texts: the texts that are written there.
+    :param single: whether it returns one text, or nothing, on every way through it.
+    :param always: whether it returns one of ``texts`` on every way through it.
+    """
+
+    texts: tuple[str, ...]
+    single: bool
+    always: bool
 
 
-def always_returns_text(function: Any) -> bool:
-    """Whether a function returns text on every way through it."""
-    parts = [part for item in returned(function) for part in _alternatives(item)]
-    texts = all(isinstance(part, ast.JoinedStr) or _text(part) is not None for part in parts)
-    return bool(parts) and texts and (isinstance(function, ast.Lambda) or _ends(function.body))
+def answers(function: Any) -> Answers:
+    """What the source of a function says about what it returns.
+
+    :param function: its syntax tree; ``None`` when it is not known.
+    """
+    parts = [part for item in returned(function) for part in _alternatives(item, _assigned(function))]
+    known = [text for part in parts if (text := _text(part)) is not None]
+    single = all(part is None or isinstance(part, ast.JoinedStr) or _text(part) is not None for part in parts)
+    always = bool(parts) and len(known) == len(parts) and (isinstance(function, ast.Lambda) or _ends(function.body))
+    return Answers(tuple(dict.fromkeys(known)), function is not None and single, always)
 
 
-def _alternatives(node: Any) -> list[Any]:
-    return [*_alternatives(node.body), *_alternatives(node.orelse)] if isinstance(node, ast.IfExp) else [node]
+def _assigned(function: Any) -> dict[str, list[ast.expr]]:
+    """Variables that a function only binds by plain assignments -> the expressions that they get."""
+    nodes = [] if function is None else list(ast.walk(function))
+    found: dict[str, list[ast.expr]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and (name := _only_name(node.targets)):
+            found.setdefault(name, []).append(node.value)
+    bound = [node.id for node in nodes if isinstance(node, ast.Name) and _stored(node)]
+    others = {item for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for item in node.names}
+    others |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return {name: values for name, values in found.items() if len(values) == bound.count(name) and name not in others}
+
+
+def _alternatives(node: Any, assigned: Mapping[str, list[ast.expr]]) -> list[Any]:
+    """The expressions of which one is the value of an expression; ``None`` for nothing."""
+    if isinstance(node, ast.IfExp):
+        parts = [node.body, node.orelse]
+    elif isinstance(node, ast.BoolOp):
+        parts = node.values
+    elif isinstance(node, ast.Name) and node.id in assigned:
+        parts = assigned[node.id]
+        assigned = {name: values for name, values in assigned.items() if name != node.id}
+    else:
+        return [None if isinstance(node, ast.Constant) and node.value is None else node]
+    return [part for item in parts for part in _alternatives(item, assigned)]
 
 
 def _ends(body: Sequence[ast.stmt]) -> bool:
@@ -347,9 +389,7 @@ def _ends(body: Sequence[ast.stmt]) -> bool:
     last = body[-1] if body else None
     if isinstance(last, (ast.Return, ast.Raise)):
         return True
-    if isinstance(last, ast.If):
-        return _ends(last.body) and _ends(last.orelse)
-    return isinstance(last, ast.With) and _ends(last.body)
+    return isinstance(last, ast.If) and _ends(last.body) and _ends(last.orelse)
 
 
 _LOGS: Final = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")

@@ -19,6 +19,9 @@ from sagemaker_provider.translator.templates import UntranslatableError
 _ASSIGNMENT: Final = re.compile(r"""\b([A-Za-z_]\w*)=('[^'${]+'|"[^"$`{]+"|[^\s'"$`({;]+)""")
 """A variable of Bash that gets a text."""
 
+_EXIT_99: Final = re.compile(r"\bexit\b.*\b99\b")
+"""A command that ends with the code on which a Bash task is skipped by default."""
+
 
 def _classes(*names: str) -> tuple[str, ...]:
     """Operators by their names in the standard provider, and in Airflow 2 itself."""
@@ -207,12 +210,10 @@ def bash(task: Any, given: Given) -> Translation:
         job.constants["do_xcom_push"] = False
     if task.skip_on_exit_code:
         _exit_codes(job)
-        if task.skip_on_exit_code != [99] and task.downstream_task_ids:
-            job.note(
-                "SMP652",
-                f"it is skipped on the exit codes {job.constants.get('skip_on_exit_code')}",
-                "skip_on_exit_code",
-            )
+        known = job.constants.get("skip_on_exit_code")
+        said = _texts(job.pack.trees) if function is not None and job.pack else [str(task.bash_command)]
+        if task.downstream_task_ids and (known != [99] or any(map(_EXIT_99.search, said))):
+            job.note("SMP652", f"it is skipped on the exit codes {known}", "skip_on_exit_code")
     return job.step()
 
 
@@ -255,18 +256,14 @@ def branch_virtualenv(task: Any, given: Given) -> Translation:
 
 
 def _branches(job: Job) -> Translation:
-    task, function = job.task, job.pack.function if job.pack else None
+    task = job.task
     options = _options(job)
-    overlapping = any(
-        set(first) & _after(task, second)
-        for first in options.values()
-        for second in options.values()
-        if first != second
-    )
-    exclusive = not (callables.returns_several(function) or overlapping)
-    always = exclusive and len(options) > 1 and callables.always_returns_text(function)
+    choices = _choices(task, options)
+    answers = callables.answers(job.pack.function if job.pack else None)
+    exclusive = answers.single and all(len(found) <= 1 for found in choices.values())
+    always = exclusive and answers.always and len(options) > 1 and all(choices.get(text) for text in answers.texts)
     job.constants |= {
-        "choices": _choices(task, options),
+        "choices": choices,
         "decisions": list(options),
         "exclusive": exclusive,
         "always": always,

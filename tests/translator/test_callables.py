@@ -130,32 +130,56 @@ def test_variables() -> None:
         assert [code for code, _ in reads(f"def task(): {text}").problems] == ["SMP229"]
 
 
+def test_names_that_an_import_gives() -> None:
+    assert reads(
+        "from airflow.models import Variable as V\ndef task(): return V.get('a', default_var='d')"
+    ).variables == {"a": "d"}
+    text = "def task():\n    from airflow.sdk import get_current_context as now\n    return now()['ds']"
+    assert reads(text).context == ("ds",)
+
+
 def test_skips() -> None:
     assert callables.raises_skip([tree("raise AirflowSkipException"), tree("")])
     assert callables.raises_skip([tree("def f():\n    raise exceptions.AirflowSkipException('x')")])
+    assert callables.raises_skip([tree("from airflow.exceptions import AirflowSkipException as Skip\nraise Skip()")])
     assert not callables.raises_skip([tree("raise ValueError('AirflowSkipException')")])
 
 
 @pytest.mark.parametrize(
-    ("text", "several", "always"),
+    ("text", "texts", "single", "always"),
     [
-        ("def f(): return 'a'", False, True),
-        ("def f(x):\n    if x: return 'a'\n    else: return f'b{x}'", False, True),
-        ("def f(x):\n    if x: return 'a'\n    raise ValueError", False, True),
-        ("def f(x):\n    if x: return 'a'", False, False),
-        ("def f(x): return 'a' if x else 'b'", False, True),
-        ("def f(x): return 'a' if x else ['b', 'c']", True, False),
-        ("def f(x): return x", False, False),
-        ("def f(x):\n    if x: return None\n    return 'a'", False, False),
-        ("def f(x): return [y for y in x]", True, False),
-        ("def f(x):\n    def g(): return ['a']\n    with x: return 'b'", False, True),
-        ("f = lambda x: 'a' if x else 'b'", False, True),
-        ("def f(): pass", False, False),
+        ("def f(): return 'a'", "a", True, True),
+        ("def f(x):\n    if x: return 'a'\n    else: return 'b'", "ab", True, True),
+        ("def f(x):\n    if x: return 'a'\n    else: return f'b{x}'", "a", True, False),
+        ("def f(x):\n    if x: return 'a'\n    raise ValueError", "a", True, True),
+        ("def f(x):\n    if x: return 'a'", "a", True, False),
+        ("def f(x): return 'a' if x else 'b'", "ab", True, True),
+        ("def f(x): return 'a' if x else None", "a", True, False),
+        ("def f(x): return 'a' if x else ['b', 'c']", "a", False, False),
+        ("def f(x): return x", "", False, False),
+        ("def f(x): return x or 'a'", "a", False, False),
+        ("def f(x): return f'{x}' or 'a'", "a", True, False),
+        ("def f(x):\n    if x: return None\n    return 'a'", "a", True, False),
+        ("def f(x): return [y for y in x]", "", False, False),
+        ("def f():\n    t = []\n    t.append('b')\n    return t", "", False, False),
+        ("def f(x):\n    t = 'a'\n    if x: t = 'b'\n    return t", "ab", True, True),
+        ("def f(x):\n    t = 'a'\n    u = t if x else None\n    return u", "a", True, False),
+        ("def f():\n    t = {'a', 'b'}\n    return t", "", False, False),
+        ("def f(x):\n    t = 'a'\n    for t in x: pass\n    return t", "", False, False),
+        ("def f(t):\n    if not t: t = 'a'\n    return t", "", False, False),
+        ("def f():\n    t = t\n    return t", "", False, False),
+        ("def f():\n    def g(): return ['a']\n    return 'b'", "b", True, True),
+        ("def f(x):\n    with x: return 'b'", "b", True, False),
+        ("f = lambda x: 'a' if x else 'b'", "ab", True, True),
+        ("def f(): pass", "", True, False),
     ],
 )
-def test_what_is_returned(text: str, several: bool, always: bool) -> None:
-    node = function(text)
-    assert (callables.returns_several(node), callables.always_returns_text(node)) == (several, always)
+def test_what_is_returned(text: str, texts: str, single: bool, always: bool) -> None:
+    assert callables.answers(function(text)) == callables.Answers(tuple(texts), single, always)
+
+
+def test_what_a_function_without_source_returns() -> None:
+    assert callables.answers(None) == callables.Answers((), single=False, always=False)
 
 
 @pytest.mark.parametrize(

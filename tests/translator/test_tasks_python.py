@@ -517,6 +517,35 @@ def test_a_choice_of_several_is_one_condition_each() -> None:
     assert task_of(conversion)["exclusive"] is False
 
 
+def collects() -> Any:
+    chosen = {"a"}
+    chosen.add("b")
+    return chosen
+
+
+def test_a_choice_in_a_variable_may_be_several() -> None:
+    conversion = branching(collects, "a", "b")
+    assert conditions_of(conversion) == {"t--branch-1": ("a", ["a"], []), "t--branch-2": ("b", ["b"], [])}
+    assert task_of(conversion)["exclusive"] is False
+
+
+def test_a_choice_of_a_later_task_is_none_of_those_directly_after() -> None:
+    with make_dag() as dag:
+        branch = BranchPythonOperator(task_id="t", python_callable=lambda: "j" if log.name else "x")
+        branch >> [python(task_id="x"), python(task_id="y")] >> python(task_id="j", trigger_rule="none_failed")
+    conversion = converted(dag)
+    found = task_of(conversion)
+    assert (found["choices"]["j"], found["always"]) == ([], False)
+    conditions = [item["Arguments"] for item in steps_of(conversion).values() if item["Type"] == "Condition"]
+    ways = [[inner["Name"] for inner in item["IfSteps"]] for item in conditions]
+    assert ways == [["x", "j"], ["y", "j-else-if"], ["j-else-else"]]
+
+
+def test_a_choice_with_a_computed_name_may_be_none() -> None:
+    found = task_of(branching(lambda: f"{log.name}", "a", "b"))
+    assert (found["exclusive"], found["always"]) == (True, False)
+
+
 def test_what_is_after_a_chosen_task_is_followed_too() -> None:
     with make_dag() as dag:
         branch = BranchPythonOperator(task_id="t", python_callable=lambda: "a")
@@ -648,6 +677,16 @@ def test_tasks_that_skip_themselves() -> None:
     conversion = converted(dag)
     assert len(messages(conversion, "SMP652")) == 2
     assert "skip" not in task_of(conversion)
+
+
+@pytest.mark.parametrize(
+    ("command", "skips_itself"),
+    [("test -f x || exit 99", True), ('exit "$((x ? 99 : 0))"', True), ("exit 1\nseq 99", False), ("exit 199", False)],
+)
+def test_commands_that_skip_their_task(command: str, skips_itself: bool) -> None:
+    with make_dag() as dag:
+        BashOperator(task_id="t", bash_command=command) >> python(task_id="b")
+    assert ("SMP652" in codes(converted(dag))) is skips_itself
 
 
 def test_a_context_that_is_passed_on() -> None:
