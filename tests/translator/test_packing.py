@@ -310,11 +310,11 @@ def run_apart(made: Pack, folder: Path, argument: str) -> str:
 
 def test_a_callable_of_another_module_is_taken_from_there(load: Load, tmp_path: Path) -> None:
     module = load(
-        "from work.jobs import task",
+        "from churn.jobs import task",
         {
-            "work/__init__": "",
-            "work/base": "NAME = 'base'\ndef scale(x): return x * 10",
-            "work/jobs": """
+            "churn/__init__": "",
+            "churn/base": "NAME = 'base'\ndef scale(x): return x * 10",
+            "churn/jobs": """
             from airflow.models import DAG  # of no use in a container
             from .base import scale
             FACTOR = 2
@@ -326,7 +326,7 @@ def test_a_callable_of_another_module_is_taken_from_there(load: Load, tmp_path: 
     )
     made = packed(module)
     assert not made.problems
-    assert set(made.files) == {CODE, f"{MODULES}/work/__init__.py", f"{MODULES}/work/base.py"}
+    assert set(made.files) == {CODE, f"{MODULES}/churn/__init__.py", f"{MODULES}/churn/base.py"}
     assert run_apart(made, tmp_path / "pack", "3") == repr(module.task(3))
 
 

@@ -424,7 +424,7 @@ def test_virtual_environments(tmp_path: Path) -> None:
         requirements=["b", "a"],
         system_site_packages=False,
         pip_install_options=["--no-deps"],
-        index_urls=["https://one/simple", "https://two/simple"],
+        index_urls=["https://one.example/packages", "https://two.example/packages"],
         python_version="3.11",
         env_vars={"A": "b"},
         inherit_env=False,
@@ -432,7 +432,7 @@ def test_virtual_environments(tmp_path: Path) -> None:
         skip_on_exit_code=9,
     )
     found = task_of(conversion)
-    options = ["--no-deps", "--index-url", "https://one/simple", "--extra-index-url", "https://two/simple"]
+    options = ["--no-deps", "--index-url", "https://one.example/packages", "--extra-index-url", "https://two.example/packages"]
     assert found["venv"] == {
         "requirements": ["a", "b"], "system_site_packages": False, "pip_options": options, "python_version": "3.11"
     }  # fmt: skip
@@ -445,7 +445,7 @@ def test_virtual_environments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"index_urls": ["https://user:word@one/simple"]}, "SMP222"),
+        ({"index_urls": ["https://user:word@one.example/packages"]}, "SMP222"),
         ({"index_urls_from_connection_ids": ["pypi"]}, "SMP223"),
         ({"requirements": ["{{ params.x }}"]}, "SMP225"),
         ({"requirements": "none.txt"}, "SMP225"),
