@@ -9,10 +9,10 @@ from typing import Any, Final
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import OutputParameter
 from sagemaker_provider.definition.paths import Key, Segment
-from sagemaker_provider.translator import functions
+from sagemaker_provider.translator import functions, templates
 from sagemaker_provider.translator.parameters import looks_secret
-from sagemaker_provider.translator.registry import Given, Stays, TaskStep, Translation, XComPath
-from sagemaker_provider.translator.requests import flat, is_text_literal
+from sagemaker_provider.translator.registry import AsText, Given, Stays, TaskStep, Translation, XComPath
+from sagemaker_provider.translator.requests import JsonText, flat, is_text_literal
 from sagemaker_provider.translator.services import KINDS, PREFIX
 
 AMAZON: Final = "airflow.providers.amazon.aws"
@@ -51,6 +51,7 @@ def by_function(
         reason = f"the ARN of the function {PREFIX}{kind} needs {' and '.join(missing)}"
         return Stays((finding("SMP241", reason, task=task.task_id),))
     about = {"job": job} if request is None else {"request": request}
+    about = as_text(task, about)
     members: dict[str, Any] = {"OutputParameters": tuple(OutputParameter(name) for name in outputs)}
     found = [*findings, _how(task, kind, wait), *_secrets(task, request)]
     if wait is None:
@@ -68,6 +69,22 @@ def by_function(
         assets=functions.assets(kind),
         findings=tuple(found),
     )
+
+
+def as_text(task: Any, value: Any) -> Any:
+    """A value whose templates give text, as in Airflow, also where the expression is a number or a boolean.
+
+    :param task: the task; a DAG that renders native objects keeps their types.
+    """
+    if getattr(task.dag, "render_template_as_native_obj", False):
+        return value
+    if isinstance(value, str) and templates.is_template(value):
+        return AsText(value)
+    if isinstance(value, JsonText):
+        return JsonText(as_text(task, value.value))
+    if isinstance(value, Mapping):
+        return {key: as_text(task, item) for key, item in value.items()}
+    return [as_text(task, item) for item in value] if type(value) in (list, tuple) else value
 
 
 def _secrets(task: Any, value: Any) -> Iterator[Finding]:

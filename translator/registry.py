@@ -91,6 +91,13 @@ class MappedItem(NamedTuple):
     map_index: int
 
 
+@dataclass(frozen=True)
+class AsText:
+    """A template that gives text, also where its expression is a number or a boolean."""
+
+    template: str
+
+
 class RoleName(NamedTuple):
     """The name of a role where the ARN is wanted: the ARN in the account of the settings, else a pipeline parameter."""
 

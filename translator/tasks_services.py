@@ -8,6 +8,7 @@ from typing import Any
 from sagemaker_provider.definition.findings import finding
 from sagemaker_provider.translator.function_steps import (
     LONGEST_SECONDS,
+    as_text,
     by_function,
     classes,
     function_arn,
@@ -104,7 +105,7 @@ def lambda_invoke(task: Any, settings: Given) -> Translation:
     found.append(finding("SMP720", "a Lambda step; what the function answers is no XCom", task=task.task_id))
     return TaskStep(
         type="Lambda",
-        arguments=json.loads(payload) if payload else {},
+        arguments=as_text(task, json.loads(payload)) if payload else {},
         members={"FunctionArn": f"{arn}:{task.qualifier}" if task.qualifier else arn, "OutputParameters": ()},
         xcom=lambda key, segments: None,
         findings=tuple(found),

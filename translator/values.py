@@ -21,6 +21,7 @@ from sagemaker_provider.translator import templates, text_flow
 from sagemaker_provider.translator.parameters import Parameters, looks_secret
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
+    AsText,
     Given,
     LoopIndexes,
     LoopItem,
@@ -162,6 +163,12 @@ class Values:
             return Get("ForEach.CurrentItem")
         if isinstance(value, MappedItem):
             return self._xcom(node_id(value.task_id, str(value.map_index)), RETURN_VALUE, ())
+        if isinstance(value, AsText):
+            found = self._rewrite(value.template, place)
+            if isinstance(found, EXPRESSIONS) and self.type_of(found) != "String":
+                self._text_form("value of a file" if isinstance(found, JsonGet) else self.type_of(found), place)
+                return Join("", (found,))
+            return templates.written(found)
         if isinstance(value, RoleName):
             return self._role(value.name, place)
         if isinstance(value, Mapping):

@@ -432,7 +432,13 @@ def test_virtual_environments(tmp_path: Path) -> None:
         skip_on_exit_code=9,
     )
     found = task_of(conversion)
-    options = ["--no-deps", "--index-url", "https://one.example/packages", "--extra-index-url", "https://two.example/packages"]
+    options = [
+        "--no-deps",
+        "--index-url",
+        "https://one.example/packages",
+        "--extra-index-url",
+        "https://two.example/packages",
+    ]
     assert found["venv"] == {
         "requirements": ["a", "b"], "system_site_packages": False, "pip_options": options, "python_version": "3.11"
     }  # fmt: skip

@@ -605,3 +605,13 @@ def test_a_job_reads_an_xcom_that_is_one_value() -> None:
 
 class Reader(BaseOperator):
     """A task that reads XComs when it runs."""
+
+
+@pytest.mark.parametrize(("native", "text"), [(False, True), (True, False)])
+def test_what_airflow_renders_to_text_is_text(native: bool, text: bool) -> None:
+    with make_dag(params={"n": 5}, render_template_as_native_obj=native) as dag:
+        lambda_task(payload='{"n": "{{ params.n }}", "m": "n-{{ params.n }}"}')
+    arguments = steps_of(convert(dag, Settings(defaults=Defaults.from_object(GIVEN))))["t"]["Arguments"]
+    get = {"Get": "Parameters.n"}
+    assert arguments["n"] == ({"Std:Join": {"On": "", "Values": [get]}} if text else get)
+    assert arguments["m"] == {"Std:Join": {"On": "", "Values": ["n-", get]}}
