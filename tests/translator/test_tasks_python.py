@@ -6,6 +6,7 @@ import datetime
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -822,3 +823,22 @@ def test_types_of_properties() -> None:
     with make_dag() as dag:
         step("before") >> python(op_args=["{{ ti.xcom_pull('before')['OutputParameters']['o'] }}"])
     assert task_of(converted(dag))["op_args"] == [{"$text": {"$value": {"name": "AIRFLOW_VALUE_1"}}}]
+
+
+SPACE: dict[str, Any] = {}
+exec("def without_source(): pass", SPACE)
+if sys.version_info:
+    PATTERN = re.compile("a")
+
+
+def reads_what_is_made_at_times() -> str:
+    return PATTERN.pattern
+
+
+@pytest.mark.parametrize(
+    ("function", "code"), [(SPACE["without_source"], "SMP220"), (reads_what_is_made_at_times, "SMP221")]
+)
+def test_what_cannot_be_packed_is_an_error_of_the_conversion(function: Any, code: str) -> None:
+    conversion = only(function)
+    assert conversion.definition is None
+    assert code in codes(conversion, task="t")
