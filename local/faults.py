@@ -38,8 +38,8 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "kind": "error",
         "operation": "Create*",
         "code": "ResourceLimitExceeded",
-        "message": "The account-level service limit 'ml.m5.xlarge for processing job usage' is 0 Instances, with current "
-        "utilization of 0 Instances and a request delta of 1 Instances. Please use AWS Service Quotas to request an "
+        "message": "The account-level service limit 'ml.m5.xlarge for processing job usage' is 4 Instances, with current "
+        "utilization of 4 Instances and a request delta of 1 Instances. Please use AWS Service Quotas to request an "
         "increase for this quota. If AWS Service Quotas is not available, contact AWS support to request an increase "
         "for this quota.",
         "status": 400,

@@ -10,6 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.hooks.failures import passing
 
 LONG_POLL_SECONDS = 20
 """Longest time SQS holds a receive call open."""
@@ -60,15 +61,13 @@ class CallbackAnswerTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
 
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from sagemaker_provider.triggers.step import passes
-
         receive = sync_to_async(receive_answer, thread_sensitive=False)
         hook = self.aws_hook("sqs")
         while True:
             try:
                 answer = await receive(hook, self.queue_url, self.token)
             except (BotoCoreError, ClientError, ValueError) as error:
-                if not passes(error):
+                if passing(error) is None:
                     yield TriggerEvent({"identifiers": {"queue": self.queue_url}, "error": str(error)})
                     return
                 self.log.warning("Receiving from %s failed, trying again: %s", self.queue_url, error)

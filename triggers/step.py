@@ -20,6 +20,7 @@ from sagemaker_provider.definition.step_types import (
     state_of,
 )
 from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.hooks.failures import passing
 
 OTHER_RESOURCES = {
     "PipelineExecution": PIPELINE_EXECUTION,
@@ -92,7 +93,7 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
                 late = state is State.RUNNING and self.deadline is not None and time.time() >= self.deadline
                 stopped = late and await stop(resource, self.identifiers)
             except (BotoCoreError, ClientError) as error:
-                if not passes(error):
+                if passing(error) is None:
                     yield TriggerEvent({"identifiers": self.identifiers, "error": str(error)})
                     return
                 self.log.warning("Describing %s failed, trying again: %s", self.identifiers, error)
@@ -117,18 +118,3 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
         resource = resource_named(self.kind)
         hook = self.aws_hook(resource.service)
         await sync_to_async(hook.stop, thread_sensitive=False)(resource, self.identifiers)
-
-
-def passes(error: Exception) -> bool:
-    """Whether a fault passes by itself: throttling, faults of the service, broken connections."""
-    from botocore import exceptions
-
-    if isinstance(error, exceptions.ClientError):
-        code = error.response.get("Error", {}).get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return (
-            status >= 500
-            or "Throttl" in code
-            or code in ("TooManyRequestsException", "RequestLimitExceeded", "ServiceUnavailable")
-        )
-    return isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError))

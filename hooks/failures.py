@@ -1,0 +1,130 @@
+"""Why something failed, as far as the service's own words tell: what passes by itself, and what a person can do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause of failures that lies in the service, not in the work.
+
+    :param pattern: how the service says it, at the start of ``code: message`` or of a failure reason. Texts of user code
+        are put behind ``AlgorithmError:`` or ``ClientError:`` by the service, so they never match.
+    :param why: the cause in words; ``{name}`` are groups of the pattern.
+    :param cure: what a person can do.
+    :param quota_of: service in whose Service Quotas page the quota is.
+    """
+
+    pattern: re.Pattern[str]
+    why: str
+    cure: str = "try again later"
+    quota_of: str | None = None
+
+
+def _cause(pattern: str, why: str, **members: Any) -> Cause:
+    return Cause(re.compile(pattern, re.IGNORECASE | re.DOTALL), why, **members)
+
+
+_SLOWER: Final = "make fewer calls at once, for example with a longer poll_interval"
+_OTHER_INSTANCES: Final = "wait, or use another instance type or other Availability Zones"
+_MORE_QUOTA: Final = "wait until something else ends, or ask for a higher quota"
+
+CAUSES: Final = (
+    _cause(r"(throttled from|failed to provision instances due to throttling from) Amazon EC2", "Amazon EC2 throttles"),
+    _cause(
+        r"\w*Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimitExceeded|PriorRequestNotComplete"
+        r"|LimitExceededException: rate exceeded",
+        "the service throttles calls",
+        cure=_SLOWER,
+    ),
+    _cause(
+        r"ResourceLimitExceeded\b.*?service limit '(?P<quota>[^']+)' is (?P<limit>[\d.]+) (?P<unit>\w+)"
+        r".*?current utilization of (?P<used>[\d.]+)\b.*?request delta of (?P<wanted>[\d.]+)",
+        "the quota {quota!r} is {limit} {unit}, {used} in use, {wanted} requested",
+        cure=_MORE_QUOTA,
+        quota_of="sagemaker",
+    ),
+    _cause(r"ResourceLimitExceeded\b", "a quota is exceeded", cure=_MORE_QUOTA, quota_of="sagemaker"),
+    _cause(r"ServiceQuotaExceededException\b", "a quota is exceeded", cure=_MORE_QUOTA, quota_of="emr-serverless"),
+    _cause(
+        r"job failed as account has reached the service limit on the maximum vCPU",
+        "the quota of concurrent vCPUs is in use",
+        cure=_MORE_QUOTA,
+        quota_of="emr-serverless",
+    ),
+    _cause(
+        r"[^:]{0,200}for instance type (?P<instance>[\w.]+) exceeds the EC2 service quota for that type",
+        "the EC2 quota for {instance} is in use",
+        cure=_MORE_QUOTA,
+        quota_of="ec2",
+    ),
+    _cause(
+        r"EC2 is out of capacity for (?P<instance>[\w.]+)", "EC2 has no capacity for {instance}", cure=_OTHER_INSTANCES
+    ),
+    _cause(
+        r"CapacityError\b|InsufficientInstanceCapacity\b|unable to provision requested ML compute capacity",
+        "there is no capacity for the instances",
+        cure=_OTHER_INSTANCES,
+    ),
+    _cause(
+        r"Internal(Server)?(Failure|Error|Exception)|ServiceUnavailable|ServiceException\b|RequestTimeout"
+        r"|request to service failed\. if failure persists",
+        "an internal error of the service",
+    ),
+)
+"""Causes, the more telling first.
+
+Sources: errors of botocore's service models and ``botocore.retries.standard``; SageMaker AI Developer Guide,
+"pipelines-retry-policy"; EMR Management Guide, "emr-EC2_INSUFFICIENT_CAPACITY-error" and "emr-throttling-error"; EMR
+Serverless User Guide, "jobs-troubleshooting"; texts of quotas and of capacity as users report them
+(aws/amazon-sagemaker-examples issues 307 and 1543, data-science-on-aws issue 200, aws/sagemaker-python-sdk issue 2496).
+"""
+
+_SERVER_FAULT: Final = Cause(re.compile(""), "an internal error of the service")
+_BROKEN_CONNECTION: Final = Cause(re.compile(""), "the connection to the service broke", "look at the network")
+_CALL: Final = re.compile(r"An error occurred \((\w+)\) when calling the \w+ operation[^:]*: ")
+
+
+def cause_of(error: Exception | str) -> tuple[Cause, dict[str, str]] | None:
+    """The cause of a failure, with what the service's text names; ``None`` when it is none of the known ones.
+
+    :param error: an error of a call, or the failure reason of a job.
+    """
+    text = error if isinstance(error, str) else ""
+    if isinstance(error, Exception):
+        from botocore import exceptions
+
+        if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)):
+            return _BROKEN_CONNECTION, {}
+        if not isinstance(error, exceptions.ClientError):
+            return None
+        details = error.response.get("Error", {})
+        text = f"{details.get('Code', '')}: {details.get('Message', '')}"
+    text = _CALL.sub(r"\1: ", text.strip(), count=1)
+    for cause in CAUSES:
+        if match := cause.pattern.match(text):
+            return cause, match.groupdict()
+    if not isinstance(error, str) and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        return _SERVER_FAULT, {}
+    return None
+
+
+def passing(error: Exception | str) -> str | None:
+    """Why a failure passes by itself, so that waiting and trying again makes sense.
+
+    Throttling, internal errors, broken connections, missing capacity, and quotas that are in use. A quota smaller than the
+    request never passes, nor does a failure of user code.
+
+    :param error: an error of a call, or the failure reason of a job as the service gives it.
+    :return: the reason in words; ``None`` when trying again would fail again, or when that is not known.
+    """
+    found = cause_of(error)
+    if found is None:
+        return None
+    cause, named = found
+    if "limit" in named and float(named["wanted"]) > float(named["limit"]):
+        return None
+    return cause.why.format(**named)

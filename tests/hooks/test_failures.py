@@ -1,0 +1,144 @@
+"""What passes by itself, told by the service's own words."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sagemaker_provider.hooks.failures import CAUSES, cause_of, passing
+from sagemaker_provider.local.faults import PRESETS
+
+QUOTA = (
+    "The account-level service limit 'ml.p3.2xlarge for training job usage' is {limit} Instances, with current "
+    "utilization of {used} Instances and a request delta of {wanted} Instances. Please use AWS Service Quotas to request "
+    "an increase for this quota."
+)
+CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
+
+
+def refused(code: str, message: str = "", status: int = 400) -> ClientError:
+    """What boto3 raises when the service refuses a call."""
+    response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "CreateTrainingJob")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (refused("ThrottlingException", "Rate exceeded"), "the service throttles calls"),
+        (refused("Throttling"), "the service throttles calls"),
+        (refused("TooManyRequestsException", status=429), "the service throttles calls"),
+        (refused("EC2ThrottledException", status=502), "the service throttles calls"),
+        (refused("InternalFailure", status=500), "an internal error of the service"),
+        (refused("InternalServerException"), "an internal error of the service"),
+        (refused("ServiceUnavailable", status=503), "an internal error of the service"),
+        (refused("", status=502), "an internal error of the service"),
+        (EndpointConnectionError(endpoint_url="https://x"), "the connection to the service broke"),
+        (ConnectTimeoutError(endpoint_url="https://x"), "the connection to the service broke"),
+        (
+            refused("ResourceLimitExceeded", QUOTA.format(limit=4, used=4, wanted=1)),
+            "the quota 'ml.p3.2xlarge for training job usage' is 4 Instances, 4 in use, 1 requested",
+        ),
+        (refused("ResourceLimitExceeded", "too much"), "a quota is exceeded"),
+        (refused("ServiceQuotaExceededException", status=402), "a quota is exceeded"),
+        (
+            "InternalServerError: We encountered an internal error. Please try again.",
+            "an internal error of the service",
+        ),
+        (CAPACITY, "there is no capacity for the instances"),
+        (
+            "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error.",
+            "there is no capacity for the instances",
+        ),
+        (
+            "EC2 is out of capacity for r5.24xlarge in availability zone us-east-1a.",
+            "EC2 has no capacity for r5.24xlarge",
+        ),
+        ("Throttled from Amazon EC2 while launching cluster", "Amazon EC2 throttles"),
+        (
+            "The number of vCPUs for instance type m5.xlarge exceeds the EC2 service quota for that type.",
+            "the EC2 quota for m5.xlarge is in use",
+        ),
+        (
+            "Job failed as account has reached the service limit on the maximum vCPU it can use concurrently.",
+            "the quota of concurrent vCPUs is in use",
+        ),
+        (
+            "Request to service failed. If failure persists after retry, contact customer support.",
+            "an internal error of the service",
+        ),
+    ],
+)
+def test_passes_by_itself(error: Exception | str, why: str) -> None:
+    assert passing(error) == why
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "AlgorithmError: exit code 1",
+        "AlgorithmError: ExecuteUserScriptError: botocore: ThrottlingException: Rate exceeded",
+        "AlgorithmError: See job logs. InternalServerError: We encountered an internal error.",
+        "ClientError: Data download failed: NoSuchKey",
+        "ClientError: CapacityError in my own words",
+        "Exit code 137",
+        "",
+        "The primary container for production variant AllTraffic did not pass the ping health check.",
+        "Job failed, please check complete logs. ExitCode: 1. Last few exceptions: Caused by: Throttling",
+        refused("ValidationException", "1 validation error detected"),
+        refused("AccessDeniedException", "not authorized"),
+        refused("ExpiredTokenException", "The security token included in the request is expired"),
+        refused("ResourceNotFound", "no such job"),
+        refused("ResourceInUse", "Training job names must be unique"),
+        NoCredentialsError(),
+        ValueError("ThrottlingException: not from the service"),
+    ],
+)
+def test_fails_again(error: Exception | str) -> None:
+    assert passing(error) is None
+
+
+@pytest.mark.parametrize("used", [0, 3])
+def test_a_quota_below_the_request_never_passes(used: int) -> None:
+    error = refused("ResourceLimitExceeded", QUOTA.format(limit=3, used=used, wanted=4))
+    assert passing(error) is None
+    assert cause_of(error) is not None
+
+
+@pytest.mark.parametrize("preset", ["capacity", "quota", "throttling"])
+def test_faults_of_the_local_sagemaker_pass(preset: str) -> None:
+    fault = PRESETS[preset]
+    assert passing(
+        fault["message"]
+        if fault["kind"] == "fail"
+        else refused(fault.get("code", "Throttling"), fault.get("message", ""))
+    )
+
+
+def test_the_text_of_an_error_says_the_same_as_the_error() -> None:
+    error = refused("ResourceLimitExceeded", QUOTA.format(limit=4, used=4, wanted=1))
+    assert passing(str(error)) == passing(error)
+
+
+@given(
+    st.sampled_from(["AlgorithmError: ", "ClientError: ", "exit code 1: "]),
+    st.text(),
+    st.sampled_from([CAPACITY, "Throttling"]),
+)
+def test_what_user_code_says_never_passes(prefix: str, text: str, cause: str) -> None:
+    assert passing(f"{prefix}{text}{cause}") is None
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    assert passing(text) is None or cause_of(text) is not None
+
+
+def test_every_cause_can_be_told() -> None:
+    for cause in CAUSES:
+        assert cause.why.format(**dict.fromkeys(cause.pattern.groupindex, "x"))
+        assert cause.cure
