@@ -23,7 +23,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its name, help, the function in :mod:`sagemaker_provider.commands`, and its arguments."""
+    """A command: its name, help, its function as ``module.function`` of :mod:`sagemaker_provider`, and its arguments."""
 
     name: str
     help: str
@@ -32,7 +32,8 @@ class Command:
 
     def __call__(self, args: argparse.Namespace) -> None:
         """Run the command and end the process with its exit code."""
-        sys.exit(getattr(import_module("sagemaker_provider.commands"), self.function)(args))
+        module, _, function = self.function.rpartition(".")
+        sys.exit(getattr(import_module(f"sagemaker_provider.{module}"), function)(args))
 
 
 def _argument(*flags: str, **options: Any) -> Argument:
@@ -42,7 +43,58 @@ def _argument(*flags: str, **options: Any) -> Argument:
 _FORMAT = _argument(
     "--format", choices=("text", "json"), default="text", help="how findings are printed (default: text)"
 )
+_DAGS = _argument("path", metavar="FILE_OR_FOLDER", help="DAG file, or folder of DAG files")
 _STRICT = _argument("--strict", action="store_true", help="fail on differences too, not only on errors")
+
+CONVERSION: Final = (
+    _argument("--dag-id", dest="dag_id", metavar="ID", help="only this DAG"),
+    _argument(
+        "--compat",
+        action="store_true",
+        help="load DAGs of Airflow 1 and 2, with stand-ins for missing modules, Variables and connections",
+    ),
+    _argument(
+        "--values",
+        metavar="FILE.yaml",
+        help="variables, env, connections and params: what DAG files read while they load, and defaults",
+    ),
+    _argument(
+        "--defaults",
+        metavar="FILE.yaml",
+        help="conversion settings: images, roles and places, per DAG and task",
+    ),
+    _argument(
+        "--path",
+        dest="folders",
+        metavar="FOLDER",
+        action="append",
+        default=[],
+        help="a folder with modules that DAG files import; may be repeated",
+    ),
+    _argument(
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="for loading and converting one file (default: 60)",
+    ),
+    _argument(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="files at once (default: one for each core)",
+    ),
+    _argument(
+        "--nested-conditions",
+        dest="nested_conditions",
+        choices=("lift", "keep"),
+        default="lift",
+        help="move a condition in a branch to the top level, or keep it there (default: lift)",
+    ),
+    _argument("--experiment", action="store_true", help="create an experiment per pipeline and a trial per execution"),
+)
+"""Options of every command that converts DAGs: :func:`sagemaker_provider.commands.conversion_request` reads them."""
 
 _SWITCH: Final = {"action": "store_true"}
 LOCAL_SETTINGS: Final[dict[str, dict[str, Any]]] = {
@@ -81,74 +133,27 @@ COMMANDS: Final = (
     Command(
         "convert",
         "Convert the DAGs of a file or folder to pipeline definitions, one JSON file for each DAG",
-        "convert",
+        "commands.convert",
         (
-            _argument("path", metavar="FILE_OR_FOLDER", help="DAG file, or folder of DAG files"),
-            _argument("--dag-id", dest="dag_id", metavar="ID", help="convert only this DAG"),
+            _DAGS,
             _argument(
                 "--output", metavar="FOLDER", help="where <dag>.pipeline.json is written (default: the current folder)"
             ),
             _FORMAT,
             _STRICT,
-            _argument(
-                "--compat",
-                action="store_true",
-                help="load DAGs of Airflow 1 and 2, with stand-ins for missing modules, Variables and connections",
-            ),
-            _argument(
-                "--values",
-                metavar="FILE.yaml",
-                help="variables, env, connections and params: what DAG files read while they load, and defaults",
-            ),
-            _argument(
-                "--defaults",
-                metavar="FILE.yaml",
-                help="conversion settings: images, roles and places, per DAG and task",
-            ),
-            _argument(
-                "--path",
-                dest="folders",
-                metavar="FOLDER",
-                action="append",
-                default=[],
-                help="a folder with modules that DAG files import; may be repeated",
-            ),
-            _argument(
-                "--timeout",
-                type=float,
-                default=60.0,
-                metavar="SECONDS",
-                help="for loading and converting one file (default: 60)",
-            ),
-            _argument(
-                "--jobs",
-                type=int,
-                default=os.cpu_count() or 1,
-                metavar="N",
-                help="files at once (default: one for each core)",
-            ),
-            _argument(
-                "--nested-conditions",
-                dest="nested_conditions",
-                choices=("lift", "keep"),
-                default="lift",
-                help="move a condition in a branch to the top level, or keep it there (default: lift)",
-            ),
-            _argument(
-                "--experiment", action="store_true", help="create an experiment per pipeline and a trial per execution"
-            ),
+            *CONVERSION,
         ),
     ),
     Command(
         "validate",
         "Check a pipeline definition, whoever made it",
-        "validate",
+        "commands.validate",
         (_argument("path", metavar="FILE.json", nargs="+", help="definition"), _FORMAT, _STRICT),
     ),
     Command(
         "local",
         "Run a local SageMaker: an AWS endpoint on this machine where jobs and pipelines really run",
-        "local",
+        "commands.local",
         (
             _argument("--port", type=int, default=4580, help="TCP port; 0 for a free one (default: 4580)"),
             _argument("--data", metavar="DIR", help="keep the state in this folder (default: in memory)"),

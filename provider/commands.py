@@ -14,13 +14,16 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from sagemaker_provider.definition import DefinitionError, PipelineDefinition
 from sagemaker_provider.definition.findings import Finding, Severity, errors, finding, located
 from sagemaker_provider.definition.model import EXPERIMENT_OF_THE_PIPELINE
+
+if TYPE_CHECKING:
+    from sagemaker_provider.translator.worker import Request
 
 DONE, FOUND, USAGE = 0, 1, 2
 """Exit codes: done; errors were found; the command cannot be carried out as it was given."""
@@ -29,32 +32,15 @@ DONE, FOUND, USAGE = 0, 1, 2
 def convert(args: Namespace) -> int:
     """``convert``: one definition for each DAG; nothing is written for a DAG with errors."""
     from sagemaker_provider.operators.names import pipeline_name
-    from sagemaker_provider.translator import Settings
-    from sagemaker_provider.translator.defaults import Defaults
-    from sagemaker_provider.translator.inputs import Inputs
-    from sagemaker_provider.translator.worker import Request, convert_files
+    from sagemaker_provider.translator.worker import convert_files
 
-    path, folder = Path(args.path), Path(args.output or ".")
-    if problem := _unusable(path, folder, args):
-        return _usage(problem)
+    folder = Path(args.output or ".")
+    if folder.exists() and not folder.is_dir():
+        return usage_error(f"--output {folder}: not a folder")
     try:
-        inputs = _from_yaml(Inputs, args.values)
-        defaults = _from_yaml(Defaults, args.defaults)
+        files = convert_files(conversion_request(args))
     except ValueError as error:
-        return _usage(str(error))
-    experiment = EXPERIMENT_OF_THE_PIPELINE if args.experiment else None
-    files = convert_files(
-        Request(
-            path,
-            args.dag_id,
-            folders=tuple(map(Path, args.folders)),
-            compat=args.compat,
-            inputs=inputs,
-            settings=Settings(args.nested_conditions, experiment, inputs.variables, defaults),
-            timeout=args.timeout,
-            jobs=args.jobs,
-        )
-    )
+        return usage_error(str(error))
     loading = [item for file in files for item in file.findings]
     findings = list(loading)
     report: list[dict[str, Any]] = []
@@ -66,16 +52,16 @@ def convert(args: Namespace) -> int:
             found.append(
                 finding("SMP105", f"{written[target]!r} is written to {target} as well", dag=dag.dag_id, file=source)
             )
-        failed = dag.definition is None or _fails(found, args.strict)
+        failed = dag.definition is None or fails(found, args.strict)
         if not failed and dag.definition is not None:
             place_of_assets = folder / f"{pipeline_name(dag.dag_id)}.assets"
             assets = {place_of_assets / name: item for name, item in dag.assets.items()}
             for place, content in [*assets.items(), (target, f"{dag.definition}\n".encode())]:
                 try:
                     place.parent.mkdir(parents=True, exist_ok=True)
-                    _write(place, content)
+                    write_file(place, content)
                 except OSError as error:
-                    return _usage(f"{place}: cannot be written: {error.strerror}")
+                    return usage_error(f"{place}: cannot be written: {error.strerror}")
             _forget(place_of_assets / "code", {name.split("/")[1] for name in dag.assets if name.startswith("code/")})
             written[target] = dag.dag_id
         findings += found
@@ -104,7 +90,39 @@ def convert(args: Namespace) -> int:
         failed_count = sum(entry["output"] is None for entry in report)
         summary = f"{len(report) - failed_count} of {len(report)} DAGs converted, {len(errors(findings))} errors, {_count(findings, Severity.DIFFERENCE)} differences"
         Console(stderr=True, highlight=False).print(summary)
-    return FOUND if _fails(findings, args.strict) else DONE
+    return FOUND if fails(findings, args.strict) else DONE
+
+
+def conversion_request(args: Namespace) -> Request:
+    """What the options of :data:`sagemaker_provider.cli.CONVERSION` and the path ask for.
+
+    :raises ValueError: a file or folder is missing, or is not of its form.
+    """
+    from sagemaker_provider.translator import Settings
+    from sagemaker_provider.translator.defaults import Defaults
+    from sagemaker_provider.translator.inputs import Inputs
+    from sagemaker_provider.translator.worker import Request
+
+    path = Path(args.path)
+    if not path.exists():
+        raise ValueError(f"{path}: no such file or folder")
+    if missing := [name for name in args.folders if not Path(name).is_dir()]:
+        raise ValueError(f"--path {missing[0]}: no such folder")
+    if args.timeout <= 0 or args.jobs < 1:
+        raise ValueError("--timeout and --jobs are more than 0")
+    inputs = _from_yaml(Inputs, args.values)
+    defaults = _from_yaml(Defaults, args.defaults)
+    experiment = EXPERIMENT_OF_THE_PIPELINE if args.experiment else None
+    return Request(
+        path,
+        args.dag_id,
+        folders=tuple(map(Path, args.folders)),
+        compat=args.compat,
+        inputs=inputs,
+        settings=Settings(args.nested_conditions, experiment, inputs.variables, defaults),
+        timeout=args.timeout,
+        jobs=args.jobs,
+    )
 
 
 def _from_yaml(kind: Any, name: str | None) -> Any:
@@ -132,7 +150,7 @@ def validate(args: Namespace) -> int:
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
-            return _usage(f"{name}: {error.strerror}")
+            return usage_error(f"{name}: {error.strerror}")
         except UnicodeDecodeError:
             found = [finding("SMP501", "not JSON: the file is not UTF-8 text")]
         else:
@@ -148,10 +166,11 @@ def validate(args: Namespace) -> int:
                 Console(highlight=False).print(f"{name}: valid", markup=False)
     if args.format == "json":
         print(json.dumps({"findings": [item.to_json() for item in every]}, indent=2, sort_keys=True))
-    return FOUND if _fails(every, args.strict) else DONE
+    return FOUND if fails(every, args.strict) else DONE
 
 
-def _fails(findings: Iterable[Finding], strict: bool) -> bool:
+def fails(findings: Iterable[Finding], strict: bool) -> bool:
+    """Whether findings make a command end with :data:`FOUND`; with ``strict`` differences do too."""
     kinds = (Severity.ERROR, Severity.DIFFERENCE) if strict else (Severity.ERROR,)
     return any(item.severity in kinds for item in findings)
 
@@ -160,19 +179,8 @@ def _count(findings: Iterable[Finding], severity: Severity) -> int:
     return sum(item.severity is severity for item in findings)
 
 
-def _unusable(path: Path, folder: Path, args: Namespace) -> str | None:
-    if not path.exists():
-        return f"{path}: no such file or folder"
-    if missing := [name for name in args.folders if not Path(name).is_dir()]:
-        return f"--path {missing[0]}: no such folder"
-    if args.timeout <= 0 or args.jobs < 1:
-        return "--timeout and --jobs are more than 0"
-    if folder.exists() and not folder.is_dir():
-        return f"--output {folder}: not a folder"
-    return None
-
-
-def _usage(problem: str) -> int:
+def usage_error(problem: str) -> int:
+    """Say why the command cannot be carried out, and give its exit code."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(problem, markup=False)
     return USAGE
 
@@ -190,7 +198,7 @@ def _forget(folder: Path, kept: set[str]) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(target: Path, content: bytes) -> None:
+def write_file(target: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -217,7 +225,7 @@ def local(args: Namespace) -> int:
         from sagemaker_provider.local.faults import from_json as faults_from_json
         from sagemaker_provider.local.service import LocalSettings, local_sagemaker
     except ModuleNotFoundError as error:
-        return _usage(f"{error.name} is not installed: pip install 'airflow-provider-sagemaker-pipelines[local]'")
+        return usage_error(f"{error.name} is not installed: pip install 'airflow-provider-sagemaker-pipelines[local]'")
     values = {name: getattr(args, name) for name in ("data", *LOCAL_SETTINGS)}
     given = {name: value for name, value in values.items() if value is not None and value is not False}
     settings: dict[str, Any] = {
@@ -228,9 +236,9 @@ def local(args: Namespace) -> int:
         try:
             faults = faults_from_json(json.loads(Path(args.faults).read_text(encoding="utf-8")))
         except OSError as error:
-            return _usage(f"{args.faults}: cannot be read: {error.strerror}")
+            return usage_error(f"{args.faults}: cannot be read: {error.strerror}")
         except ValueError as error:
-            return _usage(f"{args.faults}: {error}")
+            return usage_error(f"{args.faults}: {error}")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -241,7 +249,7 @@ def local(args: Namespace) -> int:
         try:
             server = stack.enter_context(local_sagemaker(LocalSettings(**settings), args.port))
         except (OSError, OverflowError, ValueError) as error:
-            return _usage(str(error))
+            return usage_error(str(error))
         for fault in faults:
             server.faults.add(fault)
         print(f"# Local SageMaker; no AWS account is used. Isolation of jobs: {isolation(server.settings)}.")
