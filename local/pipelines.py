@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 import secrets
 import string
 import time
@@ -12,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sagemaker_provider.definition import DefinitionError, Finding, PipelineDefinition, Severity
+from sagemaker_provider.definition.parameters import checked
 from sagemaker_provider.local.errors import conflict, invalid, missing
 from sagemaker_provider.local.resources import listing, page, tag
 from sagemaker_provider.local.service import once
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 _ENDED: Final = ("Succeeded", "CompletedWithFailures", "Failed", "Stopped")
 _LETTERS: Final = string.ascii_lowercase + string.digits
-_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
-_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
-_BOOLEANS: Final = {"true": True, "false": False}
 
 
 # Pipelines and their versions
@@ -56,6 +52,7 @@ def _create(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict
             raise invalid(
                 f"Pipeline names must be unique within an AWS account and region. Pipeline with name {name} already exists."
             )
+        _require_free(local, region, name, request.get("PipelineVersionAliases", []))
         local.store.put(region, "Pipeline", name, record)
         _add_version(local, region, record, text, request.get("PipelineVersionAliases", []))
     tag(local, region, arn, request.get("Tags", ()))
@@ -74,6 +71,7 @@ def _update(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict
         pipeline = pipeline_of(local, region, name)
         latest = _version(local, region, name, pipeline["_version"])
         if text is not None and text != latest["_definition"]:
+            _require_free(local, region, name, aliases)
             changes["_version"] = pipeline["_version"] + 1
             pipeline = local.store.change(region, "Pipeline", name, **changes)
             _add_version(local, region, pipeline, text, aliases)
@@ -129,28 +127,34 @@ def _add_version(local: LocalSageMaker, region: str, pipeline: Record, text: str
         "_pipeline": name,
         "_definition": text,
         "_name": f"{number:09d}",
-        "_aliases": [],
+        "PipelineVersionAliases": aliases,
     }
     local.store.put(region, "PipelineVersion", f"{name}/{number}", record)
-    _set_aliases(local, region, name, number, add=aliases)
 
 
 def _set_aliases(
     local: LocalSageMaker, region: str, name: str, number: int, add: Sequence[str] = (), remove: Sequence[str] = ()
 ) -> None:
-    """An alias is of one version: given to another, it moves."""
+    """Change the aliases of a version."""
+    _require_free(local, region, name, add, number)
+    own = _version(local, region, name, number)["PipelineVersionAliases"]
+    aliases = list(dict.fromkeys([*(alias for alias in own if alias not in remove), *add]))
+    if len(aliases) > 10:
+        raise invalid("A version has at most 10 aliases.")
+    if aliases != own:
+        local.store.change(region, "PipelineVersion", f"{name}/{number}", PipelineVersionAliases=aliases)
+
+
+def _require_free(
+    local: LocalSageMaker, region: str, name: str, aliases: Sequence[str], number: int | None = None
+) -> None:
+    """Raise unless a version can have aliases: one of another version must be removed there first (API: UpdatePipeline)."""
+    if digits := [alias for alias in aliases if alias.isdigit()]:
+        raise invalid(f"An alias is not of digits only: {', '.join(digits)}")
     for version in local.store.records(region, "PipelineVersion"):
-        if version["_pipeline"] != name:
-            continue
-        own = version["PipelineVersionId"] == number
-        kept = [alias for alias in version["_aliases"] if alias not in (remove if own else add)]
-        aliases = [*kept, *(alias for alias in add if own and alias not in kept)]
-        if len(aliases) > 10:
-            raise invalid("A version has at most 10 aliases.")
-        if digits := [alias for alias in add if alias.isdigit()]:
-            raise invalid(f"An alias is not of digits only: {', '.join(digits)}")
-        if aliases != version["_aliases"]:
-            local.store.change(region, "PipelineVersion", f"{name}/{version['PipelineVersionId']}", _aliases=aliases)
+        taken = sorted(set(version["PipelineVersionAliases"]) & set(aliases))
+        if taken and version["_pipeline"] == name and version["PipelineVersionId"] != number:
+            raise invalid(f"Version {version['PipelineVersionId']} has the alias {', '.join(taken)}; remove it there.")
 
 
 def _version(local: LocalSageMaker, region: str, name: str, number: int) -> Record:
@@ -167,7 +171,7 @@ def _chosen_version(local: LocalSageMaker, region: str, pipeline: Record, reques
         raise invalid("Give PipelineVersionId or PipelineVersionAlias, not both.")
     if alias is not None:
         for version in local.store.records(region, "PipelineVersion"):
-            if version["_pipeline"] == name and alias in version["_aliases"]:
+            if version["_pipeline"] == name and alias in version["PipelineVersionAliases"]:
                 return version
         raise missing(f"Version alias '{alias}' of pipeline '{name}'")
     return _version(local, region, name, int(request.get("PipelineVersionId", pipeline["_version"])))
@@ -181,7 +185,7 @@ def _describe(local: LocalSageMaker, region: str, request: dict[str, Any]) -> di
         **pipeline,
         "PipelineDefinition": version["_definition"],
         "PipelineVersionId": version["PipelineVersionId"],
-        "PipelineVersionAliases": version["_aliases"],
+        "PipelineVersionAliases": version["PipelineVersionAliases"],
         **{key: version[key] for key in described if key in version},
     }
 
@@ -315,43 +319,13 @@ def parameter_values(definition: PipelineDefinition, given: list[dict[str, str]]
 
     :raises ServiceError: with every reason why not.
     """
-    declared = {item.name: item for item in definition.parameters or ()}
-    problems, values = [], {name: item.default_value for name, item in declared.items()}
     names = [item["Name"] for item in given]
-    problems += [
-        f"parameter {name!r} is given twice" for name in sorted({name for name in names if names.count(name) > 1})
-    ]
-    for item in given:
-        name, text = item["Name"], item["Value"]
-        if name not in declared:
-            problems.append(f"the pipeline has no parameter {name!r}")
-            continue
-        parameter = declared[name]
-        try:
-            values[name] = _converted(text, parameter.type)
-        except ValueError:
-            problems.append(f"parameter {name!r} has the type {parameter.type}, which {text!r} is not")
-            continue
-        if parameter.enum_values and values[name] not in parameter.enum_values:
-            problems.append(f"parameter {name!r} is one of {', '.join(map(str, parameter.enum_values))}, not {text!r}")
-    problems += [
-        f"parameter {name!r} needs a value" for name, value in values.items() if value is None and name not in names
-    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    values, problems = checked(definition, {item["Name"]: item["Value"] for item in given})
+    problems = [f"parameter {name!r} is given twice" for name in twice] + problems
     if problems:
         raise invalid(f"Invalid pipeline parameters: {'; '.join(problems)}")
     return values
-
-
-def _converted(text: str, kind: str) -> Any:
-    if kind == "Integer" and _WHOLE.fullmatch(text):
-        return int(text)
-    if kind == "Float" and _DECIMAL.fullmatch(text) and math.isfinite(float(text)):
-        return float(text)
-    if kind == "Boolean" and text.lower() in _BOOLEANS:
-        return _BOOLEANS[text.lower()]
-    if kind == "String":
-        return text
-    raise ValueError(text)
 
 
 def _describe_execution(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:

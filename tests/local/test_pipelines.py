@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -102,9 +103,16 @@ def test_a_changed_definition_is_a_new_version(pipelines: Pipelines) -> None:
     assert list(pipelines.statuses(pipelines.run())) == ["b"]
     assert list(pipelines.statuses(pipelines.run(PipelineVersionId=1))) == ["a"]
     assert list(pipelines.statuses(pipelines.run(PipelineVersionAlias="live"))) == ["a"]
-    sagemaker.update_pipeline_version(
-        PipelineArn=arn, PipelineVersionId=2, PipelineVersionAliasOperations={"Add": ["live"]}
+    change = partial(sagemaker.update_pipeline_version, PipelineArn=arn)
+    add, remove = ({"PipelineVersionAliasOperations": {operation: ["live"]}} for operation in ("Add", "Remove"))
+    assert "Version 1 has the alias live" in refused(change, PipelineVersionId=2, **add)
+    assert "Version 1 has the alias live" in refused(
+        sagemaker.update_pipeline, PipelineName="p", PipelineDefinition=first, PipelineVersionAliases=["live"]
     )
+    change(PipelineVersionId=1, **remove)
+    change(PipelineVersionId=2, **add)
+    summaries = sagemaker.list_pipeline_versions(PipelineName="p", SortOrder="Ascending")["PipelineVersionSummaries"]
+    assert [item["PipelineVersionAliases"] for item in summaries] == [[], ["live"]]
     assert list(pipelines.statuses(pipelines.run(PipelineVersionAlias="live"))) == ["b"]
     assert "ResourceNotFound" in refused(pipelines.start, PipelineVersionAlias="other")
     assert "ResourceNotFound" in refused(pipelines.start, PipelineVersionId=9)
