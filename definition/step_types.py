@@ -30,6 +30,35 @@ RUNNING, SUCCEEDED, FAILED, STOPPED = State.RUNNING, State.SUCCEEDED, State.FAIL
 
 
 @dataclass(frozen=True)
+class Listing:
+    """A List operation that shows many resources of a kind in one call.
+
+    :param operation: its name.
+    :param entries: member of the response that holds one entry for each resource.
+    :param identifiers: Describe request member -> path in an entry.
+    :param status: path of the status in an entry.
+    :param scope: request member -> (Describe request member, pattern with one group that it must match); resources that
+        differ in these need calls of their own.
+    :param request: further members of the request; where it can be sorted, the newest come first.
+    :param modified: whether it takes ``LastModifiedTimeAfter`` and its entries have ``LastModifiedTime``.
+    :param running: request member that takes the statuses to list.
+    :param ids: (request member that takes the wanted ones, Describe request member, how many it takes).
+    :param paging: member of request and response with which the next page is asked for.
+    """
+
+    operation: str
+    entries: str
+    identifiers: Mapping[str, str]
+    status: str
+    scope: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
+    modified: bool = False
+    running: str = ""
+    ids: tuple[str, str, int] | None = None
+    paging: str = "NextToken"
+
+
+@dataclass(frozen=True)
 class Resource:
     """Something the service creates, describes and, mostly, takes time over.
 
@@ -44,6 +73,7 @@ class Resource:
     :param stop: operation that stops it, called with ``identifiers``.
     :param update: operation that changes an existing one, for types that create or update.
     :param result: path in the Describe response under which the properties are, if not the whole.
+    :param listing: how many of them are looked at in one call; ``None`` when each has to be described.
     """
 
     service: str
@@ -57,6 +87,7 @@ class Resource:
     stop: str | None = None
     update: str | None = None
     result: str = ""
+    listing: Listing | None = None
 
     @property
     def waitable(self) -> bool:
@@ -130,6 +161,19 @@ _JOB_STATES: Final = {
     "Stopped": STOPPED,
 }
 _DELETION: Final = {"Deleting": STOPPED, "DeleteFailed": STOPPED}
+_NEWEST_FIRST: Final = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 100}
+
+
+def _listing(kind: str, entries: str = "", scope: Mapping[str, tuple[str, str]] = MappingProxyType({})) -> Listing:
+    return Listing(
+        operation=f"List{kind}s",
+        entries=entries or f"{kind}Summaries",
+        identifiers={f"{kind}Name": f"{kind}Name"},
+        status=f"{kind}Status",
+        scope=scope,
+        request=_NEWEST_FIRST,
+        modified=True,
+    )
 
 
 def _job(kind: str, *, deletion: Mapping[str, State] = MappingProxyType({})) -> Resource:
@@ -143,6 +187,7 @@ def _job(kind: str, *, deletion: Mapping[str, State] = MappingProxyType({})) -> 
         states={**_JOB_STATES, **deletion},
         reason=("FailureReason", "ExitMessage"),
         stop=f"Stop{kind}",
+        listing=_listing(kind),
     )
 
 
@@ -165,8 +210,28 @@ PIPELINE_EXECUTION: Final = Resource(
         "Stopped": STOPPED,
     },
     stop="StopPipelineExecution",
+    listing=Listing(
+        operation="ListPipelineExecutions",
+        entries="PipelineExecutionSummaries",
+        identifiers={"PipelineExecutionArn": "PipelineExecutionArn"},
+        status="PipelineExecutionStatus",
+        scope={"PipelineName": ("PipelineExecutionArn", r"(.+:pipeline/[^/]+)/execution/.+")},
+        request=_NEWEST_FIRST,
+    ),
 )
 """An execution of a pipeline. ``CompletedWithFailures`` means that a step failed and another ran because of it."""
+
+EXECUTION_STEP_STATES: Final[Mapping[str, State]] = MappingProxyType(
+    {
+        "Starting": RUNNING,
+        "Executing": RUNNING,
+        "Stopping": RUNNING,
+        "Stopped": STOPPED,
+        "Failed": FAILED,
+        "Succeeded": SUCCEEDED,
+    }
+)
+"""Status of a step in the ListPipelineExecutionSteps response -> state."""
 
 EMR_CLUSTER: Final = Resource(
     service="emr",
@@ -361,6 +426,14 @@ _ROWS: Final = (
                 "Deleting": STOPPED,
             },
             reason=("ModelPackageStatusDetails.ValidationStatuses", "ModelPackageStatusDetails.ImageScanStatuses"),
+            listing=Listing(
+                operation="ListModelPackages",
+                entries="ModelPackageSummaryList",
+                identifiers={"ModelPackageName": "ModelPackageArn"},
+                status="ModelPackageStatus",
+                scope={"ModelPackageGroupName": ("ModelPackageName", r".+:model-package/([^/]+)/\d+")},
+                request=_NEWEST_FIRST,
+            ),
         ),
         shape=("sagemaker", "CreateModelPackage"),
         auto_named=True,
@@ -405,6 +478,7 @@ _ROWS: Final = (
                 "Deleting": STOPPED,
             },
             update="UpdateEndpoint",
+            listing=_listing("Endpoint", "Endpoints"),
         ),
         shape=("sagemaker", "CreateEndpoint"),
         properties=("sagemaker", "DescribeEndpointOutput"),
@@ -427,6 +501,7 @@ _ROWS: Final = (
                 "Deleting": STOPPED,
             },
             update="UpdateInferenceComponent",
+            listing=_listing("InferenceComponent", "InferenceComponents"),
         ),
         shape=("sagemaker", "CreateInferenceComponent"),
         properties=("sagemaker", "DescribeInferenceComponentOutput"),
@@ -492,6 +567,15 @@ _ROWS: Final = (
             ),
             stop="CancelSteps",
             result="Step",
+            listing=Listing(
+                operation="ListSteps",
+                entries="Steps",
+                identifiers={"StepId": "Id"},
+                status="Status.State",
+                scope={"ClusterId": ("ClusterId", "(.+)")},
+                ids=("StepIds", "StepId", 10),
+                paging="Marker",
+            ),
         ),
         properties=("emr", "Step"),
         extra_properties={"ClusterId": "String"},
@@ -524,6 +608,16 @@ _ROWS: Final = (
             },
             reason=("jobRun.stateDetails",),
             stop="CancelJobRun",
+            listing=Listing(
+                operation="ListJobRuns",
+                entries="jobRuns",
+                identifiers={"jobRunId": "id"},
+                status="state",
+                scope={"applicationId": ("applicationId", "(.+)")},
+                request={"maxResults": 50},
+                running="states",
+                paging="nextToken",
+            ),
         ),
         properties=("emr-serverless", "GetJobRunResponse"),
         cacheable="sdk",
@@ -557,6 +651,7 @@ _ROWS: Final = (
             status="JobStatus",
             states={**_JOB_STATES, **_DELETION},
             stop="StopJob",
+            listing=_listing("Job", scope={"JobCategory": ("JobCategory", "(.+)")}),
         ),
         shape=("sagemaker", "CreateJob"),
         auto_named=True,

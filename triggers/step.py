@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
 from sagemaker_provider.definition.step_types import (
     EMR_CLUSTER,
@@ -21,6 +22,8 @@ from sagemaker_provider.definition.step_types import (
 )
 from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.hooks.failures import passing
+from sagemaker_provider.triggers.calls import in_thread
+from sagemaker_provider.triggers.looks import watch
 
 OTHER_RESOURCES = {
     "PipelineExecution": PIPELINE_EXECUTION,
@@ -44,11 +47,12 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
     """Waits until a resource is no longer running, then fires once with its identifiers.
 
     The event says nothing about success; the operator describes the resource and judges. A failure of the call itself
-    (credentials, deleted resource) is the event ``{"error": text}``; throttling and other passing faults are waited out.
+    (credentials, deleted resource, answers without a known status) is the event ``{"error": text}``; throttling and other
+    passing faults are waited out. All triggers of a process share their calls, see :mod:`sagemaker_provider.triggers.looks`.
 
     :param kind: step type, ``PipelineExecution`` or another key of :data:`OTHER_RESOURCES`.
     :param identifiers: members with which the resource is described.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: most seconds between two looks.
     :param deadline: time (seconds since 1970) after which the resource is stopped and the event is an error; Airflow's own
         timeout of a deferred task would leave it running.
     """
@@ -80,41 +84,59 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
         return f"{type(self).__module__}.{type(self).__qualname__}", {**own, **self.aws_settings}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until the resource has ended."""
+        """Wait until the resource has ended."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield TriggerEvent(await self._wait())
+        except (BotoCoreError, ClientError, ValueError, AirflowException) as error:
+            yield TriggerEvent({"identifiers": self.identifiers, "error": f"{error}{_what_runs_on(error)}"})
+
+    async def _wait(self) -> dict[str, Any]:
+        seen = watch(resource_named(self.kind), self.identifiers, self.poll_interval, self.aws_settings)
+        async with aclosing(seen):
+            while True:
+                left = None if self.deadline is None else self.deadline - time.time()
+                try:
+                    state, status = await asyncio.wait_for(anext(seen), left)
+                except asyncio.TimeoutError:
+                    return await self._give_up()
+                self.log.info("%s: %s", self.identifiers, status)
+                if state is not State.RUNNING:
+                    return {"identifiers": self.identifiers}
+
+    async def _give_up(self) -> dict[str, Any]:
+        """The event after the deadline: the resource is stopped, unless it has just ended."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         resource = resource_named(self.kind)
         hook = self.aws_hook(resource.service)
-        describe, stop = (sync_to_async(call, thread_sensitive=False) for call in (hook.describe, hook.stop))
-        last = ""
         while True:
             try:
-                state, status = state_of(resource, await describe(resource, self.identifiers))
-                late = state is State.RUNNING and self.deadline is not None and time.time() >= self.deadline
-                stopped = late and await stop(resource, self.identifiers)
+                if (
+                    state_of(resource, await in_thread(hook.describe, resource, self.identifiers))[0]
+                    is not State.RUNNING
+                ):
+                    return {"identifiers": self.identifiers}
+                stopped = await in_thread(hook.stop, resource, self.identifiers)
             except (BotoCoreError, ClientError) as error:
                 if passing(error) is None:
-                    yield TriggerEvent({"identifiers": self.identifiers, "error": str(error)})
-                    return
-                self.log.warning("Describing %s failed, trying again: %s", self.identifiers, error)
-            except ValueError as error:
-                yield TriggerEvent({"identifiers": self.identifiers, "error": str(error)})
-                return
+                    raise
+                self.log.warning("Stopping %s failed, trying again: %s", self.identifiers, error)
+                await asyncio.sleep(self.poll_interval)
             else:
-                if status != last:
-                    self.log.info("%s: %s", self.identifiers, status)
-                    last = status
-                if late:
-                    done = "asked the service to stop it" if stopped else "it cannot be stopped"
-                    yield TriggerEvent({"identifiers": self.identifiers, "error": f"timeout, {done}"})
-                    return
-                if state is not State.RUNNING:
-                    yield TriggerEvent({"identifiers": self.identifiers})
-                    return
-            await asyncio.sleep(self.poll_interval)
+                done = "asked the service to stop it" if stopped else "it cannot be stopped"
+                return {"identifiers": self.identifiers, "error": f"timeout, {done}"}
 
     async def on_kill(self) -> None:
         """Stop the resource; Airflow 3.3 and later call this when a person clears or marks the waiting task."""
         resource = resource_named(self.kind)
         hook = self.aws_hook(resource.service)
-        await sync_to_async(hook.stop, thread_sensitive=False)(resource, self.identifiers)
+        await in_thread(hook.stop, resource, self.identifiers)
+
+
+def _what_runs_on(error: Exception) -> str:
+    """The end of the sentence for an error that says nothing about the resource, but about the right to ask."""
+    code = error.response["Error"].get("Code", "") if hasattr(error, "response") else type(error).__name__
+    refused = any(word in code for word in ("Token", "Signature", "AccessDenied", "UnrecognizedClient", "Credentials"))
+    return "; what it waited for was left running" if refused else ""

@@ -15,6 +15,7 @@ from sagemaker_provider.definition.step_types import (
     EMR_CLUSTER,
     EMR_SERVERLESS_APPLICATION,
     ENTRY_NAMES,
+    EXECUTION_STEP_STATES,
     JOB_RETRIES,
     PIPELINE_EXECUTION,
     STEP_TYPES,
@@ -154,6 +155,34 @@ def test_status_reasons_and_result_are_members_of_the_describe_response(resource
         missing = {path for path in resource.reason if not _has(response(resource), path)}
         assert missing <= {"ExitMessage"}  # processing jobs alone have an exit message
         assert resource.reason[0] not in missing
+
+
+@pytest.mark.parametrize(
+    "resource", [each for each in WAITABLE.values() if each.listing], ids=lambda each: each.describe
+)
+def test_the_list_call_shows_identifiers_and_status(resource: Resource) -> None:
+    listing = resource.listing
+    assert listing is not None
+    model = service_model(resource.service).operation_model(listing.operation)
+    entry = model.output_shape.members[listing.entries].member
+    assert at(entry, listing.status).type_name == "string"
+    assert all(at(entry, path).type_name == "string" for path in listing.identifiers.values())
+    assert {*listing.identifiers, *(source for source, _ in listing.scope.values())} == set(resource.identifiers) or (
+        listing.scope and set(listing.identifiers) == set(resource.identifiers)
+    )
+    asked = {*listing.request, *listing.scope, listing.paging, *filter(None, [listing.running])}
+    asked |= {listing.ids[0]} if listing.ids else set()
+    asked |= {"LastModifiedTimeAfter"} if listing.modified else set()
+    assert asked <= set(model.input_shape.members)
+    assert set(model.input_shape.required_members) <= set(listing.scope)
+    assert listing.paging in model.output_shape.members
+    assert not listing.modified or "LastModifiedTime" in entry.members
+    for member in listing.request.keys() & {"MaxResults", "maxResults"}:
+        assert listing.request[member] == model.input_shape.members[member].metadata["max"]
+
+
+def test_the_states_of_an_execution_s_steps_are_those_of_the_service() -> None:
+    assert set(EXECUTION_STEP_STATES) == set(service_model("sagemaker").shape_for("StepStatus").enum)
 
 
 @rows
