@@ -235,6 +235,17 @@ RULES: Final[dict[str, Rule]] = {
                 "The text holds the name of a job or model that another task makes; a pipeline names it differently, so the text would point at nothing.",
                 "Refer to the step's properties instead, for example through a Join.",
             ),
+            # Parts of DAGs
+            "SMP821": (
+                "Trigger rule at the border of a pipeline",
+                "The task that starts the pipeline waits for the tasks before it to succeed, so no other rule can hold for a task of the pipeline.",
+                "Take the tasks before it into the group, leave the task outside, or give it the rule all_success.",
+            ),
+            "SMP822": (
+                "Branch leads out of the pipeline",
+                "The task chooses among tasks of which some are not in the pipeline.",
+                "Take the tasks between which it chooses into the group, or leave the task outside.",
+            ),
             # Structure
             "SMP401": (
                 "Task runs in no branch",
@@ -946,6 +957,11 @@ RULES: Final[dict[str, Rule]] = {
                 "The setting services decides between a native step, where a pipeline has one that fits, and a function.",
                 "Set services to function for the task if the operator's XCom or details matter.",
             ),
+            "SMP820": (
+                "Value that Airflow gives",
+                "The value comes from a task that stays in Airflow, or from a template that only Airflow renders; it becomes a parameter, which the task that starts the pipeline fills.",
+                "Nothing; the value is text of at most 1,024 characters, a number or a boolean.",
+            ),
             "SMP722": (
                 "Sensor at the start of a DAG",
                 "The pipeline starts and then waits.",
@@ -959,4 +975,4 @@ RULES: Final[dict[str, Rule]] = {
         },
     ),
 }
-"""Every code: 1xx loading, 2xx tasks, 3xx values, 4xx structure, 5xx definition, 6xx differences, 7xx notes."""
+"""Every code: 1xx loading, 2xx tasks, 3xx values, 4xx structure, 5xx definition, 6xx differences, 7xx notes, 8xx pipelines from Airflow."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
 
 from sagemaker_provider.definition import shapes
 from sagemaker_provider.definition.conditions import ConditionTypeError, decode_condition, holds
-from sagemaker_provider.definition.expressions import Get
+from sagemaker_provider.definition.expressions import Get, walk
 from sagemaker_provider.definition.findings import Finding, errors, finding, located, ordered
-from sagemaker_provider.definition.model import VERSION, PipelineDefinition
+from sagemaker_provider.definition.model import VERSION, Parameter, PipelineDefinition
 from sagemaker_provider.definition.step_types import STEP_TYPES, Resource
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator import graph as graphs
@@ -26,6 +27,7 @@ from sagemaker_provider.translator.lines import with_lines
 from sagemaker_provider.translator.mapping import is_mapped, mapped
 from sagemaker_provider.translator.names import step_names
 from sagemaker_provider.translator.parameters import Parameters, own_params
+from sagemaker_provider.translator.parts import Starter, border_findings, part_of
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
     Absorbed,
@@ -65,6 +67,22 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class StepsOfTask:
+    """The steps in a definition that do the same for a task: one, or one for each branch that the task is in.
+
+    :param names: names of the steps, of which at most one runs in an execution.
+    :param type: step type.
+    :param suffix: which of several steps of the task it is; ``""`` for the one that gives the task's result.
+    :param step: what the task was translated to.
+    """
+
+    names: tuple[str, ...]
+    type: str
+    suffix: str
+    step: TaskStep
+
+
+@dataclass(frozen=True)
 class Conversion:
     """The result of :func:`convert`: ``definition, findings = convert(dag)``.
 
@@ -75,6 +93,8 @@ class Conversion:
     :param assets: files that steps need, by their paths below the setting ``code_location``.
     :param schedules: requests to EventBridge Scheduler, see :func:`~sagemaker_provider.translator.schedule.schedules`.
     :param date_parameters: parameters that are dates: name -> template, as :func:`.dates.render_dates` takes them.
+    :param run_values: parameter -> template or reference that has its value in a run of the DAG.
+    :param tasks: task -> the steps that it became.
     """
 
     definition: PipelineDefinition | None
@@ -83,21 +103,39 @@ class Conversion:
     assets: dict[str, bytes] = field(default_factory=dict)
     schedules: list[dict[str, Any]] = field(default_factory=list)
     date_parameters: dict[str, str] = field(default_factory=dict)
+    run_values: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, list[StepsOfTask]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Any]:
         """The definition and the findings."""
         yield from (self.definition, self.findings)
 
 
-def convert(dag: Any, settings: Settings | None = None) -> Conversion:
-    """Convert a DAG.
+def convert(
+    dag: Any,
+    settings: Settings | None = None,
+    *,
+    task_ids: Iterable[str] | None = None,
+    value: Callable[[Any], Any] | None = None,
+) -> Conversion:
+    """Convert a DAG, or a part of it that a task in Airflow starts.
+
+    What the tasks of a part read of the other tasks, and templates that only Airflow can render, become parameters; the
+    ``run_values`` say how Airflow computes them. Schedule and settings of the DAG stay Airflow's.
 
     :param dag: an Airflow DAG.
     :param settings: how to convert.
+    :param task_ids: the tasks of the part; ``None`` for the whole DAG.
+    :param value: for a part, the value of a template or reference in a run, so that parameters get its type.
     :return: definition, findings and pipeline settings. Nothing of the DAG is left out without a finding.
     """
+    settings, starter, found = settings or Settings(), None, []
+    if task_ids is not None:
+        kept = frozenset(task_ids)
+        starter, found = Starter(frozenset(dag.task_dict) - kept, value), list(border_findings(dag, kept))
     try:
-        conversion = _Compiler(dag, settings or Settings()).run()
+        part = dag if starter is None else part_of(dag, kept)
+        conversion = _Compiler(part, settings, starter, found).run()
     except Exception as error:  # one DAG that nobody thought of must not keep the others from being converted
         reason = f"{type(error).__name__}: {error}"
         conversion = Conversion(None, [finding("SMP106", reason)], {"PipelineName": pipeline_name(dag.dag_id)})
@@ -110,6 +148,7 @@ class _Compiler:
 
     dag: Any
     settings: Settings
+    starter: Starter | None = None
     findings: list[Finding] = field(default_factory=list)
 
     def run(self) -> Conversion:
@@ -121,8 +160,10 @@ class _Compiler:
             self.findings.append(finding("SMP103", " -> ".join([*circle, circle[0]])))
             return self._failed(request)
         self.order = graphs.in_order(self.graph)
-        requests, found = schedules(self.dag)
-        self.findings += [*found, *dag_findings(self.dag), *self.misplaced_settings()]
+        requests: list[dict[str, Any]] = []
+        if self.starter is None:
+            requests, found = schedules(self.dag)
+            self.findings += [*found, *dag_findings(self.dag), *self.misplaced_settings()]
         self.translate_tasks()
         self.expand()
         if not self.steps and not errors(self.findings):
@@ -136,7 +177,7 @@ class _Compiler:
             return self._failed(request)
         self.name_copies()
         self.expressions()
-        self.findings += self.parameters.findings
+        self.findings += self.parameter_findings()
         if errors(self.findings):
             return self._failed(request)
         self.copy_edges()
@@ -157,7 +198,8 @@ class _Compiler:
         if errors(self.findings):
             return self._failed(request)
         members = {"Version": VERSION, "Metadata": {}, "PipelineExperimentConfig": self.settings.experiment_config}
-        definition = PipelineDefinition(steps, tuple(self.parameters.known.values()), members)
+        parameters = tuple(item for item in self.parameters.known.values() if self.is_read(item))
+        definition = PipelineDefinition(steps, parameters, members)
         self.findings += [*self.unused_params(), *self.named_by_task(definition.validate())]
         if errors(self.findings):
             return self._failed(request)
@@ -165,7 +207,17 @@ class _Compiler:
         self.findings += failure_findings(definition, self.origins(), self.graph, limited=limited)
         requests = self._with_dates(requests)
         assets = dict(sorted(self.assets.items()))
-        return Conversion(definition, self._by_task(), request, assets, requests, self.parameters.forms)
+        in_run = self.parameters.in_run()
+        return Conversion(
+            definition,
+            self._by_task(),
+            request,
+            assets,
+            requests,
+            self.parameters.forms,
+            {item.name: in_run[item.name] for item in parameters if item.name in in_run},
+            self.steps_of_tasks(),
+        )
 
     def _with_dates(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Requests of the schedule that give the parameters which are dates, as far as a schedule can."""
@@ -508,6 +560,7 @@ class _Compiler:
             self.graph,
             {} if absolute else self.outputs,
             lambda first: has_succeeded(self.graph, self.rules, first, copy.task),
+            self.starter,
         )
 
     # Pass: the graph of copies
@@ -581,8 +634,26 @@ class _Compiler:
             finding("SMP689", f"there is no task {task!r}", place="settings") for task in named if task not in known
         ]
 
+    def is_read(self, parameter: Parameter) -> bool:
+        """Whether a parameter is declared: in a whole DAG, every param is; in a part, those that its steps read."""
+        return self.starter is None or parameter.name in self.read_parameters
+
+    @cached_property
+    def read_parameters(self) -> frozenset[str]:
+        """The names of the parameters that steps read."""
+        values = [(step.arguments, step.members, step.loop_over) for step in self.rewritten.values()]
+        return frozenset(item.name for _, item in walk(values) if isinstance(item, Get) and item.scope == "Parameters")
+
+    def parameter_findings(self) -> list[Finding]:
+        """What is to be said of parameters; in a part, of those that are read."""
+        known = self.parameters.known.items()
+        unread = {name for key, item in known if not self.is_read(item) for name in (key, item.name)}
+        return [item for item in self.parameters.findings if item.place.partition(".")[2] not in unread]
+
     def unused_params(self) -> list[Finding]:
         """Params that became no parameter and are not read."""
+        if self.starter is not None:
+            return []
         return [finding("SMP703", reason, place=f"params.{name}") for name, reason in self.parameters.unfit.items()]
 
     def named_by_task(self, found: list[Finding]) -> list[Finding]:
@@ -594,6 +665,20 @@ class _Compiler:
             else item
             for item in found
         ]
+
+    def steps_of_tasks(self) -> dict[str, list[StepsOfTask]]:
+        """The steps that each task became."""
+        found: dict[str, list[StepsOfTask]] = {}
+        for node, step in self.steps.items():
+            task_id = self.tasks[node].task_id
+            suffix = node.removeprefix(task_id).removeprefix("--")
+            names = tuple(self.names[copy] for copy in self.copies(node))
+            found.setdefault(task_id, []).append(StepsOfTask(names, step.type, suffix, step))
+        for sensor, maker in self.waited_for.items():
+            step = self.steps[maker]
+            names = tuple(self.names[copy] for copy in self.copies(maker))
+            found[sensor] = [StepsOfTask(names, step.type, "", step)]
+        return found
 
     def origins(self) -> dict[str, Origin]:
         """What each step was made from."""

@@ -83,6 +83,8 @@ class Parameters:
         self.known: dict[str, Parameter] = {}
         self.unfit: dict[str, str] = {}
         self.forms: dict[str, str] = {}
+        self.sources: dict[str, Any] = {}
+        self.declared = frozenset(params)
         for name in params:
             self._declare(name, params.get_param(name) if hasattr(params, "get_param") else params[name])
 
@@ -216,6 +218,8 @@ class Parameters:
             self._variable(
                 f"var.value.{name}", Parameter(clean_name, "String", value, description=f"Airflow Variable {name}")
             )
+        if default is not None:
+            self.sources[self.known[key].name] = f"{{{{ var.value.get({name!r}, {default!r}) }}}}"
         item = self.known[key]
         if item.default_value != value and None not in (item.default_value, value):
             raise UntranslatableError(
@@ -284,6 +288,35 @@ class Parameters:
         message = f"{{{{ {shown} }}}} becomes the parameter {item.name!r}"
         self.findings.append(finding("SMP634", message, place=f"Parameters.{item.name}"))
         return get
+
+    def given(self, source: Any, name: str, kind: str = "String") -> Get:
+        """The expression for a value that Airflow gives when it starts the pipeline.
+
+        :param source: the template or reference that has the value there.
+        :param name: what the parameter is called, as far as that is free.
+        :param kind: its type.
+        """
+        shown = source if isinstance(source, str) else repr(source)
+        what = f"given {kind} {shown}"
+        if f"{{{{ {what} }}}}" not in self.known and any(item.name == name for item in self.known.values()):
+            name = hashed(name, what)
+        get = self._extra(what, Parameter(name, kind, description=f"{shown} in Airflow"[: limits.DESCRIPTION]))
+        self.sources[get.name] = source
+        return get
+
+    def in_run(self) -> dict[str, Any]:
+        """The values of the parameters in a run of the DAG: name -> template or reference; without those of settings."""
+        found = {}
+        for key, item in self.known.items():
+            if item.name in self.sources:
+                found[item.name] = self.sources[item.name]
+            elif key in self.declared:
+                found[item.name] = f"{{{{ params[{key!r}] }}}}"
+            elif not key.startswith("{{"):
+                found[item.name] = f"{{{{ (dag_run.conf or {{}}).get({key!r}, {item.default_value!r}) }}}}"
+            elif not key.startswith(("{{ setting ", "{{ role ")):
+                found[item.name] = key
+        return found
 
     def date(self, form: str) -> Get:
         """The expression for a form of a date, see :mod:`.dates`."""

@@ -16,7 +16,7 @@ from sagemaker_provider.operators import references
 from sagemaker_provider.translator import templates
 from sagemaker_provider.translator.airflow_task import context as contexts
 from sagemaker_provider.translator.companions import plain, secret_in
-from sagemaker_provider.translator.registry import LoopIndexes, LoopItem, MappedItem, Setting
+from sagemaker_provider.translator.registry import RETURN_VALUE, LoopIndexes, LoopItem, MappedItem, Setting
 from sagemaker_provider.translator.template_inputs import inputs
 from sagemaker_provider.translator.templates import UntranslatableError
 from sagemaker_provider.translator.values import Values
@@ -209,8 +209,10 @@ class TaskValues:
             return self.xcom(tasks[get.name], str(key), tuple(path))
         raise UntranslatableError(f"the type of {value.path!r} in the file of another step is not known", "SMP225")
 
-    def xcom(self, task_id: str, key: str, path: tuple[Any, ...]) -> dict[str, Any]:
+    def xcom(self, task_id: str, key: str, path: tuple[Any, ...]) -> Any:
         """A part of the XCom of another task."""
+        if self.values.around.is_outside(task_id) and key != RETURN_VALUE:
+            return self.expression(self.values.xcom(task_id, key, path))
         self.need(task_id)
         return {
             "$xcom": {
@@ -226,6 +228,9 @@ class TaskValues:
         :raises UntranslatableError: they cannot be had.
         """
         if task_id in self.upstream:
+            return
+        if self.values.around.is_outside(task_id):
+            self.upstream[task_id] = {"values": {"": self.variable(self.values.outside_json(task_id), "Json")}}
             return
         steps = self.values.around.steps
         mapped = [node for node in steps if re.fullmatch(rf"{re.escape(task_id)}--\d+", node)]

@@ -15,10 +15,13 @@ from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import CacheConfig, OutputParameter, PropertyFile, RetryPolicy
 from sagemaker_provider.definition.paths import Key, Segment
 from sagemaker_provider.definition.step_types import STEP_TYPES, StepType
+from sagemaker_provider.definition.validation import is_literal
 from sagemaker_provider.operators import references
 from sagemaker_provider.operators.records import CleanupSource
 from sagemaker_provider.translator import templates, text_flow
+from sagemaker_provider.translator.names import clean
 from sagemaker_provider.translator.parameters import Parameters, looks_secret
+from sagemaker_provider.translator.parts import Starter
 from sagemaker_provider.translator.registry import (
     RETURN_VALUE,
     AsText,
@@ -37,6 +40,11 @@ from sagemaker_provider.translator.registry import (
 
 _PARTITIONS = {"cn": "aws-cn"}
 """First part of a Region -> partition of its ARNs, where that is another than ``aws``; of public Regions."""
+_RENDERED = ("SMP301", "SMP304", "SMP311")
+"""Codes of what a definition cannot express and Airflow can render."""
+_NUMBERS = {"integer": "Integer", "long": "Integer", "float": "Float", "double": "Float", "boolean": "Boolean"}
+"""Type of a member of a request -> type of a parameter for it."""
+PARAMETER_TYPES = ("Boolean", "Integer", "Float", "String")
 LOOP_INDEXES = "indexes"
 """Property file of a Python task with the indexes of the list that it returns."""
 _RECORDS = (OutputParameter, PropertyFile, CacheConfig, RetryPolicy)
@@ -59,6 +67,7 @@ class Surroundings:
     :param tasks: all task ids.
     :param outputs: S3 locations that tasks write to, see :func:`.text_flow.outputs`.
     :param succeeded: whether a task cannot have failed when this one runs.
+    :param starter: Airflow, where one of its tasks starts the pipeline.
     """
 
     dag_id: str
@@ -72,6 +81,11 @@ class Surroundings:
     tasks: Container[str] = ()
     outputs: Mapping[str, tuple[text_flow.Output, ...]] = field(default_factory=dict)
     succeeded: Callable[[str], bool] = lambda task: False
+    starter: Starter | None = None
+
+    def is_outside(self, task_id: str) -> bool:
+        """Whether a task stays in Airflow, which starts the pipeline with its results."""
+        return self.starter is not None and task_id in self.starter.outside
 
 
 @dataclass(frozen=True)
@@ -162,7 +176,7 @@ class Values:
         if isinstance(value, LoopItem):
             return Get("ForEach.CurrentItem")
         if isinstance(value, MappedItem):
-            return self._xcom(node_id(value.task_id, str(value.map_index)), RETURN_VALUE, ())
+            return self.xcom(node_id(value.task_id, str(value.map_index)), RETURN_VALUE, ())
         if isinstance(value, AsText):
             found = self._rewrite(value.template, place)
             if isinstance(found, EXPRESSIONS) and self.type_of(found) != "String":
@@ -182,6 +196,8 @@ class Values:
             return value
         if isinstance(value, references.Reference):
             (operator, _), *_ = value.iter_references()
+            if self.around.is_outside(operator.task_id):
+                return self._given(value, f"{operator.task_id}.{paths.join(value._segments)}", property_kind(value))
             return self.reference(
                 operator.task_id, self._by_name(operator.task_id, spelled(operator.row, value._segments), by_name=True)
             )
@@ -197,7 +213,7 @@ class Values:
         if isinstance(value, EXPRESSIONS):
             return value
         if type(value).__name__ == "PlainXComArg":
-            return self._xcom(value.operator.task_id, value.key, ())
+            return self.xcom(value.operator.task_id, value.key, ())
         raise templates.UntranslatableError(f"a {type(value).__name__} cannot be written into a definition", "SMP307")
 
     def _role(self, name: str, place: str) -> Any:
@@ -214,18 +230,48 @@ class Values:
         for word in templates.single_braces(value):
             self.note("SMP645", f"{word!r} in {value!r} is text, in Airflow too")
         found = text_flow.inferred(self, value, place)
-        return templates.translate(value, self.lookups) if found is None else found
+        if found is not None:
+            return found
+        before, starter = len(self.findings), self.around.starter
+        try:
+            return templates.translate(value, self.lookups)
+        except templates.UntranslatableError as error:
+            own = self.around.own_params and "params" in value
+            if starter is None or own or error.code not in _RENDERED or not starter.can_render(value):
+                raise
+            del self.findings[before:]
+            return self._given(value, f"{self.around.task_id}.{place}")
+
+    def _given(self, source: Any, name: str, kind: str = "Any") -> Get:
+        """The parameter for a value that Airflow gives when it starts the pipeline.
+
+        :param source: the template or reference that has the value in Airflow.
+        :param kind: its type; where that is not known, it is that of the value, or text.
+        """
+        starter = self.around.starter
+        assert starter is not None
+        if kind not in PARAMETER_TYPES:
+            value = "" if starter.value is None else starter.value(source)
+            kind = next((kind for kind in PARAMETER_TYPES if is_literal(value, kind)), "")
+            if not kind:
+                reason = f"{source!r} gives a {type(value).__name__}; a parameter is text, a number or a boolean"
+                raise templates.UntranslatableError(reason, "SMP305")
+        get = self.around.parameters.given(source, clean(re.sub(r"[^A-Za-z0-9\-]+", "_", name).strip("_")), kind)
+        self.note("SMP820", f"{source!r} becomes the parameter {get.name!r}")
+        return get
 
     def _pull(self, task_id: str | None, key: str, segments: tuple[Segment, ...]) -> Any:
         """The XCom that a template pulls, also where it leaves the task, or the group of the task, to be found."""
         if task_id is None:
             task_id = self._pusher(key, segments)
+        elif self.around.is_outside(task_id):
+            return self.xcom(task_id, key, segments)
         elif task_id not in self.around.steps:
             found = [name for name in self.around.steps if name.endswith(f".{task_id}")]
             if len(found) == 1 and task_id not in self.around.tasks:
                 self.note("SMP647", f"there is no task {task_id!r}; {found[0]!r} is read")
                 (task_id,) = found
-        return self._xcom(task_id, key, segments)
+        return self.xcom(task_id, key, segments)
 
     def _pusher(self, key: str, segments: tuple[Segment, ...]) -> str:
         """The one task before this one that has an XCom of a key."""
@@ -245,7 +291,16 @@ class Values:
         self.note("SMP646", f"the XCom {key!r} is read of {found[0]!r}")
         return found[0]
 
-    def _xcom(self, task_id: str, key: str, segments: tuple[Segment, ...]) -> Any:
+    def xcom(self, task_id: str, key: str, segments: tuple[Segment, ...]) -> Any:
+        """The expression for a part of the XCom of another task.
+
+        :raises UntranslatableError: there is none.
+        """
+        if self.around.is_outside(task_id):
+            below = "".join(f"[{item if isinstance(item, int) else str(item)!r}]" for item in segments)
+            pull = f"ti.xcom_pull(task_ids={task_id!r}, key={key!r})"
+            what = [task_id, *([] if key == RETURN_VALUE else [key]), *segments]
+            return self._given(f"{{{{ {pull}{below} }}}}", ".".join(map(str, what)))
         step = self._step(task_id)
         path = step.xcom(key, segments)
         if isinstance(path, XComFile):
@@ -265,6 +320,10 @@ class Values:
                 f"the step of {task_id!r} has no property for what is read of its XCom", "SMP304"
             )
         return self.reference(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
+
+    def outside_json(self, task_id: str) -> Get:
+        """The parameter with the whole XCom, as JSON, of a task that stays in Airflow."""
+        return self._given(f"{{{{ ti.xcom_pull(task_ids={task_id!r}) | tojson }}}}", f"{task_id}.json", "String")
 
     def _step(self, task_id: str) -> TaskStep:
         """The step of a task.
@@ -371,7 +430,9 @@ class Values:
         except shapes.PropertyError:
             return "Any"
 
-    def _json_get(self, value: references.JsonGet, place: str) -> JsonGet:
+    def _json_get(self, value: references.JsonGet, place: str) -> JsonGet | Get:
+        if value.step is not None and self.around.is_outside(value.step.task_id):
+            return self._given(value, f"{value.step.task_id}.{value.property_file}.{value.path}")
         if value.step is None:
             return JsonGet(value.path, s3_uri=self._rewrite(value.s3_uri, place))
         file = self.reference(value.step.task_id, ("PropertyFiles", str(value.property_file)))
@@ -397,6 +458,10 @@ class Values:
             if kind == "string" and given in ("Integer", "Float", "Boolean"):
                 self._text_form(given, place)
                 return Join("", (value,))
+            sources = self.around.parameters.sources
+            if given == "String" and kind in _NUMBERS and isinstance(value, Get) and value.name in sources:
+                name = f"{value.name}_{_NUMBERS[kind]}"
+                return self.around.parameters.given(sources[value.name], name, _NUMBERS[kind])
             return value
         if kind == "structure" and isinstance(value, Mapping):
             return {
@@ -456,6 +521,15 @@ def spelled(row: StepType, path: tuple[Segment, ...]) -> tuple[Segment, ...]:
         else:
             segments = (*segments, segment)
     return segments
+
+
+def property_kind(reference: references.Reference) -> str:
+    """The type of a property of a task that stays in Airflow; ``Any`` where it is not known."""
+    operator, path = reference._operator, reference._segments
+    declared = {item.name: item.type for item in getattr(operator, "outputs", ())}
+    if path[:1] == ("OutputParameters",) and len(path) == 2:
+        return str(declared.get(str(path[1]), "Any"))
+    return str(references.kind_of_property(operator.row, path))
 
 
 def _json_path(segments: tuple[Segment, ...]) -> str:

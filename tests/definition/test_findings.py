@@ -25,7 +25,7 @@ FIND = finding("SMP506", "there is no step 'x'", place="Steps.A.DependsOn")
 @pytest.mark.parametrize("code", RULES)
 def test_a_rule_has_a_code_of_its_group_and_full_texts(code: str) -> None:
     rule = RULES[code]
-    groups = {Severity.ERROR: "12345", Severity.DIFFERENCE: "6", Severity.NOTE: "7"}
+    groups = {Severity.ERROR: "123458", Severity.DIFFERENCE: "68", Severity.NOTE: "78"}
     assert re.fullmatch(rf"SMP[{groups[rule.severity]}]\d\d", code)
     assert rule.title and not rule.title.endswith(".")
     assert rule.cause.endswith(".") and rule.cure.endswith(".")

@@ -199,6 +199,8 @@ def _variable(inner: Any, upstream: Any) -> Any:
     text, kind = os.environ[inner["name"]], inner.get("type", "String")
     if kind == "Boolean":
         return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
+    if kind == "Json":
+        return json.loads(text)
     return {"Integer": int, "Float": float}.get(kind, str)(text)
 
 
