@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sagemaker_provider.translator.airflow_task import context as contexts
+from sagemaker_provider.translator.attributes import attributes
+from sagemaker_provider.translator.syntax import (
+    NO_DEFAULT,
+    Code,
+    constant,
+    is_called,
+    is_stored,
+    only_name,
+    text_of,
+    words_of,
+)
 
 CONTAINER_KEYS: Final = (*contexts.DATES, *contexts.INTERVAL, *contexts.OTHERS)
 """Keys of the context that a container has."""
@@ -33,19 +44,6 @@ AIRFLOW_KEYS: Final = frozenset(
     ]
 )
 """Keys of the context that Airflow has in one version or another."""
-_NO_DEFAULT: Final = object()
-_CREATES: Final = {
-    "create_training_job": "SageMakerTrainingOperator",
-    "create_processing_job": "SageMakerProcessingOperator",
-    "create_transform_job": "SageMakerTransformOperator",
-    "create_hyper_parameter_tuning_job": "SageMakerTuningOperator",
-    "create_auto_ml_job": "SageMakerAutoMLOperator",
-    "create_model": "SageMakerModelOperator",
-    "create_endpoint_config": "SageMakerEndpointConfigOperator",
-    "create_endpoint": "SageMakerEndpointOperator",
-    "create_model_package": "SageMakerRegisterModelVersionOperator",
-}
-"""boto3 calls of SageMaker -> the operator that makes a native step of the same call."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ class Reads:
     :param conf: keys of the run's conf -> default, for those that have one; ``None`` when which ones is not known.
     :param xcoms: tasks whose XComs it pulls; ``None`` when which ones is not known.
     :param variables: names of Variables -> default, for those that have one.
+    :param attributes: ``ti``, ``task``, ``dag``, ``dag_run`` -> attributes that it reads of them.
     :param problems: (code, message) of findings.
     """
 
@@ -65,6 +64,7 @@ class Reads:
     conf: dict[str, Any] | None = field(default_factory=dict)
     xcoms: tuple[str, ...] | None = ()
     variables: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, set[str]] = field(default_factory=dict)
     problems: tuple[tuple[str, str], ...] = ()
 
 
@@ -76,7 +76,7 @@ def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positio
     :param given: names of its keyword arguments.
     :param positional: how many of its arguments are given by position.
     """
-    code = [_Code(tree) for tree in trees]
+    code = [Code(tree) for tree in trees]
     problems: list[tuple[str, str]] = []
     keys, known = _context_keys(code, function, frozenset(given), positional)
     if not known:
@@ -85,10 +85,13 @@ def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positio
     for key in sorted(keys & AIRFLOW_KEYS - set(CONTAINER_KEYS)):
         problems.append(("SMP224", f"it reads {key!r} of the context"))
     keys &= set(CONTAINER_KEYS)
-    params = _merged(item.keys(_named("params")) for item in code) if "params" in keys else {}
+    params = _merged(item.keys(is_called("params")) for item in code) if "params" in keys else {}
     conf = _merged(item.keys(_conf) for item in code) if "dag_run" in keys else {}
     if "dag_run" in keys and any(item.dates_of_run() for item in code):
         keys.add("logical_date")
+    read = attributes(trees, function, keys)
+    dates = read.get("ti", set()) | read.get("dag_run", set())
+    keys |= dates & set(contexts.INTERVAL) | ({"logical_date"} if dates & {"logical_date", "execution_date"} else set())
     if any(item.attributes("run_id") for item in code) and keys & {"dag_run", "ti", "task_instance"}:
         keys.add("run_id")
     pulled = [name for item in code for name in item.pulls()]
@@ -99,112 +102,22 @@ def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positio
         conf,
         None if None in pulled else tuple(dict.fromkeys(name for name in pulled if name)),
         variables,
+        read,
         (*problems, *wrong),
     )
 
 
-class _Code:
-    """A syntax tree with the way up."""
-
-    def __init__(self, tree: ast.AST) -> None:
-        self.tree = tree
-        self.nodes = list(ast.walk(tree))
-        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
-        imports = [item for node in self.nodes if isinstance(node, ast.ImportFrom) for item in node.names]
-        self._imported = {item.asname: item.name for item in imports if item.asname}
-
-    def words(self, node: ast.AST) -> list[str]:
-        """The names of ``a.b.c``, the first as it is called where it is imported from."""
-        return [self._imported.get(word, word) if not number else word for number, word in enumerate(_words(node))]
-
-    def keys(self, is_mapping: Callable[[ast.AST], bool], within: Any = None) -> dict[str, Any] | None:
-        """The keys that are read of a mapping -> default, if one is given.
-
-        :param is_mapping: whether an expression is the mapping.
-        :param within: part of the tree to look in.
-        :return: ``None`` when the mapping is used in another way than by a key that is written there.
-        """
-        inside = self.nodes if within is None else list(ast.walk(within))
-        found: dict[str, Any] = {}
-        pending = [node for node in inside if is_mapping(node) and not _stored(node)]
-        aliases: set[str] = set()
-        while pending:
-            node = pending.pop()
-            parent = self.parents.get(node)
-            if isinstance(parent, ast.BoolOp) or (isinstance(parent, ast.IfExp) and node is not parent.test):
-                pending.append(parent)  # "conf or {}"
-            elif isinstance(parent, ast.Subscript) and parent.value is node and _text(parent.slice) is not None:
-                found[str(_text(parent.slice))] = _NO_DEFAULT
-            elif (
-                isinstance(parent, ast.Compare)
-                and _text(parent.left) is not None
-                and isinstance(parent.ops[0], (ast.In, ast.NotIn))
-            ):
-                found.setdefault(str(_text(parent.left)), _NO_DEFAULT)
-            elif isinstance(parent, ast.Attribute) and parent.attr in ("get", "pop", "setdefault"):
-                call = self.parents.get(parent)
-                if not isinstance(call, ast.Call) or not call.args or (key := _text(call.args[0])) is None:
-                    return None
-                found.setdefault(key, _constant(call.args[1]) if len(call.args) > 1 else _NO_DEFAULT)
-            elif isinstance(parent, ast.Assign) and parent.value is node and _only_name(parent.targets):
-                name = parent.targets[0].id  # type: ignore[attr-defined]
-                if name not in aliases:
-                    aliases.add(name)
-                    pending += [
-                        item for item in inside if isinstance(item, ast.Name) and item.id == name and not _stored(item)
-                    ]
-            elif not isinstance(parent, (ast.Expr, ast.If, ast.IfExp, ast.arg)):
-                return None
-        return found
-
-    def is_current(self, node: ast.AST) -> bool:
-        """Whether an expression asks for the context."""
-        return isinstance(node, ast.Call) and self.words(node.func)[-1:] == ["get_current_context"]
-
-    def attributes(self, name: str) -> list[ast.Attribute]:
-        """The attributes of a name that are read."""
-        return [node for node in self.nodes if isinstance(node, ast.Attribute) and node.attr == name]
-
-    def dates_of_run(self) -> bool:
-        """Whether a run is asked for its date."""
-        found = [*self.attributes("logical_date"), *self.attributes("execution_date")]
-        return any("ti" not in _words(node.value) for node in found)
-
-    def pulls(self) -> Iterator[str | None]:
-        """The tasks of which XComs are pulled; ``None`` where that is not written there."""
-        for attribute in self.attributes("xcom_pull"):
-            call = self.parents.get(attribute)
-            if not isinstance(call, ast.Call) or any(item.arg is None for item in call.keywords):
-                yield None
-                continue
-            tasks: Any = next((item.value for item in call.keywords if item.arg == "task_ids"), None)
-            tasks = call.args[0] if tasks is None and call.args else tasks
-            items = tasks.elts if isinstance(tasks, (ast.List, ast.Tuple)) else [tasks]
-            yield from (self.text_of(item) for item in items)
-
-    def text_of(self, node: Any) -> str | None:
-        """The text of an expression: of a constant, or of a name that stands for one in the file."""
-        if isinstance(node, ast.Name) and isinstance(self.tree, ast.Module):
-            values = [
-                item.value
-                for item in self.tree.body
-                if isinstance(item, ast.Assign) and _only_name(item.targets) == node.id
-            ]
-            return _text(values[0]) if len(values) == 1 else None
-        return _text(node)
-
-
-def _context_keys(code: list[_Code], function: Any, given: frozenset[str], positional: int) -> tuple[set[str], bool]:
+def _context_keys(code: list[Code], function: Any, given: frozenset[str], positional: int) -> tuple[set[str], bool]:
     """The keys of the context that code reads, and whether those are all."""
     keys: set[str] = set()
     known = True
     if function is not None:
-        own = _Code(function)
+        own = Code(function)
         arguments = function.args
         named = [item.arg for item in (*arguments.posonlyargs, *arguments.args)][positional:]
         keys |= {name for name in (*named, *(item.arg for item in arguments.kwonlyargs)) if name in AIRFLOW_KEYS}
         if arguments.kwarg is not None:
-            found = own.keys(_named(arguments.kwarg.arg), function)
+            found = own.keys(is_called(arguments.kwarg.arg), function)
             known = found is not None
             keys |= set(found or ())
     for item in code:
@@ -212,25 +125,6 @@ def _context_keys(code: list[_Code], function: Any, given: frozenset[str], posit
         known = known and found is not None
         keys |= set(found or ())
     return keys - given, known
-
-
-def _named(name: str) -> Callable[[ast.AST], bool]:
-    """Whether an expression is a variable of a name, or that entry of a mapping."""
-
-    def found(node: ast.AST) -> bool:
-        if isinstance(node, ast.Name):
-            return node.id == name
-        if isinstance(node, ast.Subscript):
-            return _text(node.slice) == name
-        return (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "get"
-            and bool(node.args)
-            and _text(node.args[0]) == name
-        )
-
-    return found
 
 
 def _conf(node: ast.AST) -> bool:
@@ -246,7 +140,7 @@ def _merged(found: Iterable[dict[str, Any] | None]) -> dict[str, Any] | None:
     return every
 
 
-def _variables(code: list[_Code]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _variables(code: list[Code]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The Variables that code reads, and findings on those that are not known."""
     found: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
@@ -265,41 +159,13 @@ def _variables(code: list[_Code]) -> tuple[dict[str, Any], list[tuple[str, str]]
             if name is None:
                 problems.append(("SMP229", "it reads a Variable whose name is computed"))
             else:
-                found[name] = _NO_DEFAULT if default is None else _constant(default)
+                found[name] = NO_DEFAULT if default is None else constant(default)
     return found, problems
 
 
 def has_default(value: Any) -> bool:
     """Whether what :class:`Reads` has beside a key is a default that is known."""
-    return value is not _NO_DEFAULT and value is not None
-
-
-def _constant(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return _NO_DEFAULT
-
-
-def _text(node: Any) -> str | None:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
-
-
-def _stored(node: Any) -> bool:
-    return isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
-
-
-def _only_name(targets: Sequence[ast.expr]) -> str | None:
-    return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else None
-
-
-def _words(node: ast.AST) -> list[str]:
-    """The names of ``a.b.c``."""
-    words: list[str] = []
-    while isinstance(node, ast.Attribute):
-        words.insert(0, node.attr)
-        node = node.value
-    return [node.id, *words] if isinstance(node, ast.Name) else words
+    return value is not NO_DEFAULT and value is not None
 
 
 # What it does
@@ -311,7 +177,7 @@ def raises_skip(trees: Iterable[ast.AST]) -> bool:
         isinstance(node, ast.Raise)
         and node.exc is not None
         and code.words(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)[-1:] == ["AirflowSkipException"]
-        for code in map(_Code, trees)
+        for code in map(Code, trees)
         for node in code.nodes
     )
 
@@ -351,8 +217,8 @@ def answers(function: Any) -> Answers:
     :param function: its syntax tree; ``None`` when it is not known.
     """
     parts = [part for item in returned(function) for part in _alternatives(item, _assigned(function))]
-    known = [text for part in parts if (text := _text(part)) is not None]
-    single = all(part is None or isinstance(part, ast.JoinedStr) or _text(part) is not None for part in parts)
+    known = [text for part in parts if (text := text_of(part)) is not None]
+    single = all(part is None or isinstance(part, ast.JoinedStr) or text_of(part) is not None for part in parts)
     always = bool(parts) and len(known) == len(parts) and (isinstance(function, ast.Lambda) or _ends(function.body))
     return Answers(tuple(dict.fromkeys(known)), function is not None and single, always)
 
@@ -362,9 +228,9 @@ def _assigned(function: Any) -> dict[str, list[ast.expr]]:
     nodes = [] if function is None else list(ast.walk(function))
     found: dict[str, list[ast.expr]] = {}
     for node in nodes:
-        if isinstance(node, ast.Assign) and (name := _only_name(node.targets)):
+        if isinstance(node, ast.Assign) and (name := only_name(node.targets)):
             found.setdefault(name, []).append(node.value)
-    bound = [node.id for node in nodes if isinstance(node, ast.Name) and _stored(node)]
+    bound = [node.id for node in nodes if isinstance(node, ast.Name) and is_stored(node)]
     others = {item for node in nodes if isinstance(node, (ast.Global, ast.Nonlocal)) for item in node.names}
     others |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     return {name: values for name, values in found.items() if len(values) == bound.count(name) and name not in others}
@@ -425,35 +291,7 @@ def _says_only(node: ast.stmt) -> bool:
     call = node.value
     if not isinstance(call, ast.Call):
         return False
-    words = _words(call.func)
+    words = words_of(call.func)
     says = words == ["print"] or (len(words) > 1 and words[-1] in _LOGS and "log" in words[-2].lower())
     inner = [item for part in (*call.args, *call.keywords) for item in ast.walk(part) if isinstance(item, ast.Call)]
-    return says and all(_words(item.func)[-1:] and _words(item.func)[-1] in _HARMLESS for item in inner)
-
-
-def native_call(trees: Iterable[ast.AST]) -> str | None:
-    """The one call of SageMaker that code makes through boto3, if it makes one and otherwise only waits for it.
-
-    :return: a key of the operators that do the same.
-    """
-    found: list[str] = []
-    client = False
-    for tree in trees:
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call):
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-            if name == "client" and node.args:
-                if _text(node.args[0]) != "sagemaker" or client:
-                    return None
-                client = True
-            elif name in ("resource", "upload_file", "put_object", "invoke"):
-                return None
-            elif name.startswith(("create_", "update_", "delete_", "start_", "stop_", "put_")):
-                found.append(name)
-    return found[0] if client and len(found) == 1 and found[0] in _CREATES else None
-
-
-def operator_for(call: str) -> str:
-    """The operator whose step makes a call of SageMaker."""
-    return _CREATES[call]
+    return says and all(words_of(item.func)[-1:] and words_of(item.func)[-1] in _HARMLESS for item in inner)

@@ -15,8 +15,10 @@ from sagemaker_provider.definition.model import PropertyFile
 from sagemaker_provider.translator import airflow_task, callables
 from sagemaker_provider.translator.airflow_task import context as contexts
 from sagemaker_provider.translator.airflow_task.run import delays
+from sagemaker_provider.translator.attributes import facts
 from sagemaker_provider.translator.callables import Reads
 from sagemaker_provider.translator.mapping import is_looped_over
+from sagemaker_provider.translator.native_calls import native_call, operator_for
 from sagemaker_provider.translator.packing import Pack, pack
 from sagemaker_provider.translator.registry import (
     Given,
@@ -115,8 +117,8 @@ class Job:
             self.note("SMP656", "it pulls XComs of tasks that its source does not name", "python_callable")
         if callables.raises_skip(self.pack.trees) and self.task.downstream_task_ids:
             self.note("SMP652", "its code raises AirflowSkipException", "python_callable")
-        if call := callables.native_call(self.pack.trees):
-            operator = callables.operator_for(call)
+        if call := native_call(self.pack.trees):
+            operator = operator_for(call)
             self.note(
                 "SMP719", f"it calls {call} and otherwise only waits: {operator} does the same", "python_callable"
             )
@@ -204,6 +206,7 @@ class Job:
             **self.constants,
             **self.retrying(),
             **{key: value for key, value in members.items() if value is not None},
+            "facts": self._facts(writer, note),
             "given": self._given_values(writer, written, note),
             "variables": self._variables(writer, written),
         }
@@ -250,6 +253,13 @@ class Job:
             if key in asked or key == "logical_date":
                 given[key] = written(lambda key=key: writer.expression(writer.rewritten(f"{{{{ {key} }}}}", key)), key)
         return given
+
+    def _facts(self, writer: TaskValues, note: Any) -> dict[str, Any]:
+        """What the DAG file says of the attributes that the code reads."""
+        found, missing = facts(self.task, self.reads.attributes, writer.constant)
+        for name in missing:
+            note("SMP224", f"it reads {name}", "python_callable")
+        return found
 
     def _params(self, names: Iterable[str] | None, writer: TaskValues, written: Any, note: Any) -> dict[str, Any]:
         params = self.task.params

@@ -252,7 +252,7 @@ def task(**context):
     ("code", "message"),
     [
         ("from airflow.sdk import get_current_context as g\ndef task(): g()['conn']", "the context has no 'conn' here"),
-        ("def task(ti): return ti.start_date", "a task instance has no 'start_date' in a container"),
+        ("def task(ti): return ti.log_url", "a task instance has no 'log_url' in a container"),
         ("def task(ti): return ti.run_id", "the run id was not found to be read"),
         ("def task(dag): return dag.tasks", "a container has only dag_id, not 'tasks'"),
         ("def task(ds, ti): pass", "missing 1 required positional argument: 'ds'"),

@@ -198,19 +198,3 @@ def test_what_a_function_without_source_returns() -> None:
 )
 def test_trivial_tasks(body: str, trivial: bool) -> None:
     assert callables.is_trivial(function(f"def f(): {body}")) is trivial
-
-
-@pytest.mark.parametrize(
-    ("text", "call"),
-    [
-        ("c = boto3.client('sagemaker')\nc.create_training_job(**x)\nc.describe_training_job()", "create_training_job"),
-        ("c = boto3.client('sagemaker')\nc.create_model(**x)\nc.create_endpoint(**y)", None),
-        ("c = boto3.client('s3')\nc.create_bucket()", None),
-        ("c = boto3.client('sagemaker')\nd = boto3.client('sagemaker')\nc.create_model(**x)", None),
-        ("c = boto3.client('sagemaker')\nc.create_model(**x)\ns3.put_object()", None),
-        ("c = boto3.client('sagemaker')\nc.create_app()", None),
-        ("c.create_model()", None),
-    ],
-)
-def test_calls_that_a_native_step_makes(text: str, call: Any) -> None:
-    assert callables.native_call([tree(text)]) == call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import socket
 import time
 import types
 from collections.abc import Callable
@@ -39,11 +40,14 @@ class TaskInstance:
     """What a task may ask of its task instance."""
 
     def __init__(self, task: dict[str, Any], run_id: str | None, upstream: Upstream, attempt: int) -> None:
+        vars(self).update(_facts(task, "ti"))
         self.task_id, self.dag_id, self.try_number = task["task_id"], task["dag_id"], attempt
         self.map_index = decode(task.get("map_index", -1), None)
         self.max_tries = task.get("retries", 0)
         self.pushed: dict[str, Any] = {}
         self.log = logging.getLogger("airflow.task")
+        self.start_date = date(datetime.datetime.now(datetime.timezone.utc).isoformat())
+        self.hostname = socket.gethostname()
         self._run_id, self._upstream = run_id, upstream
 
     @property
@@ -126,6 +130,16 @@ DATES: dict[str, Callable[[Any], Any]] = {
 """Keys of the context that follow from the logical date."""
 INTERVAL = ("data_interval_start", "data_interval_end")
 """Keys of the context that are dates of their own."""
+ATTRIBUTES = {
+    "ti": (
+        *("task_id", "dag_id", "run_id", "try_number", "map_index", "max_tries", "start_date", "hostname", "log"),
+        *("xcom_pull", "xcom_push", "task", "dag_run", "logical_date", "execution_date"),
+    ),
+    "task": ("task_id", "dag_id", "dag", "log"),
+    "dag": ("dag_id",),
+    "dag_run": ("conf", "dag_id", "run_id", "logical_date", "execution_date", *INTERVAL),
+}
+"""Attributes of the objects of the context that every container has; ``facts`` of ``task.json`` has others."""
 OTHERS = ("params", "run_id", "dag_run", "ti", "task_instance", "task", "dag", "macros", "templates_dict")
 """The other keys of the context that a container has."""
 
@@ -133,25 +147,33 @@ OTHERS = ("params", "run_id", "dag_run", "ti", "task_instance", "task", "dag", "
 def make_context(task: dict[str, Any], upstream: Upstream, attempt: int) -> Context:
     """The context with the keys that ``task.json`` names, from the values that it gives."""
     given = decode(task.get("given", {}), upstream)
-    instance = TaskInstance(task, given.get("run_id"), upstream, attempt)
+    instance: Any = TaskInstance(task, given.get("run_id"), upstream, attempt)
+    dag = Facts(dag_id=task["dag_id"], **_facts(task, "dag"))
+    run = Facts(conf=given.get("conf", {}), dag_id=task["dag_id"], **_only(given, "run_id"))
+    instance.task = Facts(
+        task_id=task["task_id"], dag_id=task["dag_id"], dag=dag, log=instance.log, **_facts(task, "task")
+    )
+    instance.dag_run = run
     made: dict[str, Any] = {
         "params": given.get("params", {}),
         "run_id": given.get("run_id"),
         "ti": instance,
         "task_instance": instance,
-        "task": Facts(task_id=task["task_id"], dag_id=task["dag_id"]),
-        "dag": Facts(dag_id=task["dag_id"]),
-        "dag_run": Facts(conf=given.get("conf", {}), dag_id=task["dag_id"], **_only(given, "run_id")),
+        "task": instance.task,
+        "dag": dag,
+        "dag_run": run,
         "macros": macros(),
         "templates_dict": decode(task.get("templates_dict"), upstream),
     }
     for key in INTERVAL:
         if key in given:
             made[key] = date(given[key])
+            setattr(run, key, made[key])
     if "logical_date" in given:
         at = date(given["logical_date"])
         made.update({key: make(at) for key, make in DATES.items()})
-        made["dag_run"].logical_date = made["dag_run"].execution_date = at
+        for item in (run, instance):
+            item.logical_date = item.execution_date = at
     context = Context({key: made[key] for key in task.get("context", [])})
     context.instance = instance  # type: ignore[attr-defined]
     return context
@@ -172,6 +194,11 @@ def rendered(inner: dict[str, Any], upstream: Upstream) -> Any:
 
 
 DECODERS["$template"] = rendered
+
+
+def _facts(task: dict[str, Any], of: str) -> dict[str, Any]:
+    """What the DAG file says about an object, as far as the code was found to read it."""
+    return decode(task.get("facts", {}).get(of, {}), None)  # type: ignore[no-any-return]
 
 
 def _only(values: dict[str, Any], *keys: str) -> dict[str, Any]:
