@@ -651,6 +651,21 @@ RULES: Final[dict[str, Rule]] = {
                 "The conversion settings name a task that the DAG does not have, so they have no effect.",
                 "Correct the task id in the file of settings.",
             ),
+            "SMP690": (
+                "Sensor that no event stands for",
+                "The settings ask for an event to start the pipeline, and no pattern of an event means what the sensor waits for; it stays a step that waits.",
+                "Wait for one object in a bucket whose name is known, or leave out the setting s3_start.",
+            ),
+            "SMP691": (
+                "Schedule in place of which an event starts",
+                "In Airflow the schedule starts the DAG and the sensor then waits; the pipeline is started by the event alone.",
+                "Check that the object is written once for each run that is due; a run whose object is never written does not fail, it never starts.",
+            ),
+            "SMP692": (
+                "Event cannot give a date",
+                "A rule passes no date to the pipeline, so the parameter has no value when an event starts it.",
+                "Give the parameter a default, or start the pipeline from code that computes the date of the object's key.",
+            ),
             "SMP687": (
                 "LatestOnlyOperator has no effect",
                 "In Airflow it skips what is after it in runs of the past; a pipeline makes no such runs by itself, and does not tell one that somebody starts for a date of the past.",
@@ -739,7 +754,7 @@ RULES: Final[dict[str, Rule]] = {
             "SMP678": (
                 "Start by an S3 object",
                 "The DAG begins with a sensor that waits for an object; an event starts the pipeline when one is written instead.",
-                "Make the EventBridge rule of the message with the pipeline as target, and let the bucket send its events to EventBridge.",
+                "Deploy events/start.yaml of the assets, and let the bucket send its events to EventBridge.",
             ),
             "SMP679": (
                 "Callback or message",
@@ -965,7 +980,7 @@ RULES: Final[dict[str, Rule]] = {
             "SMP722": (
                 "Sensor at the start of a DAG",
                 "The pipeline starts and then waits.",
-                "Start the pipeline by an EventBridge rule on the object instead, and remove the sensor.",
+                "Set s3_start: event to have an EventBridge rule on the object start the pipeline instead.",
             ),
             "SMP730": (
                 "Condition is always the same",

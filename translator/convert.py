@@ -22,6 +22,7 @@ from sagemaker_provider.translator.arguments import role_findings, secret_findin
 from sagemaker_provider.translator.branches import EVERYWHERE, SIDES, TEARDOWN, Copy, World, copy_in, worlds
 from sagemaker_provider.translator.defaults import Defaults
 from sagemaker_provider.translator.emission import Emission
+from sagemaker_provider.translator.events import rule_template
 from sagemaker_provider.translator.failures import TOLERANT, Origin, failure_findings, listed
 from sagemaker_provider.translator.lines import with_lines
 from sagemaker_provider.translator.mapping import is_mapped, mapped
@@ -150,6 +151,7 @@ class _Compiler:
     settings: Settings
     starter: Starter | None = None
     findings: list[Finding] = field(default_factory=list)
+    started_by: Mapping[str, Any] | None = None
 
     def run(self) -> Conversion:
         request, found = pipeline_request(self.dag)
@@ -206,6 +208,8 @@ class _Compiler:
         limited = "ParallelismConfiguration" in request
         self.findings += failure_findings(definition, self.origins(), self.graph, limited=limited)
         requests = self._with_dates(requests)
+        if self.started_by is not None:
+            self.assets["events/start.yaml"] = rule_template(self.dag.dag_id, self.started_by).encode()
         assets = dict(sorted(self.assets.items()))
         in_run = self.parameters.in_run()
         return Conversion(
@@ -221,6 +225,12 @@ class _Compiler:
 
     def _with_dates(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Requests of the schedule that give the parameters which are dates, as far as a schedule can."""
+        if self.started_by is not None:
+            self.findings += [finding("SMP691", f"{len(requests)} are left out", place="schedule")] if requests else []
+            for name, template in self.parameters.forms.items():
+                reason = f"the event gives no {name!r}, which is {template}"
+                self.findings.append(finding("SMP692", reason, place=f"Parameters.{name}"))
+            return []
         values, found = date_inputs(self.parameters.forms, self.dag)
         self.findings += found if requests else []
         given = [{"Name": name, "Value": value} for name, value in sorted(values.items())]
@@ -246,6 +256,8 @@ class _Compiler:
             task = self.tasks[task_id]
             translation = self._translation(task)
             self.findings += located(translation.findings, task=task_id)
+            if isinstance(translation, Vanishes) and translation.started_by is not None:
+                self.started_by = translation.started_by
             if isinstance(translation, TaskStep):
                 translation, found = runtime_limit(task, translation)
                 self.findings += [*task_findings(task, translation), *found]

@@ -65,6 +65,13 @@ SETTINGS: Final[dict[str, Row]] = {
         None,
         ("native", "function", "stay"),
     ),
+    "s3_start": Row(
+        str,
+        "What an S3 key sensor becomes that everything else in its DAG waits for: a step that waits, or an EventBridge rule.",
+        None,
+        "wait",
+        ("wait", "event"),
+    ),
 }
 """Every setting by its name in the file."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from textwrap import indent
 from typing import Any, Final
 
 from sagemaker_provider.definition.findings import Finding, finding
@@ -53,11 +54,11 @@ def start_trigger(task: Any) -> tuple[dict[str, Any] | None, list[Finding]]:
 
     :param task: a task of ``S3KeySensor`` without upstream tasks.
     :return: the pattern of an EventBridge rule whose target is the pipeline, and a finding that shows it; ``None`` where no
-        pattern means what the sensor waits for.
+        pattern means what the sensor waits for, and a finding that says why.
     """
     keys = [task.bucket_key] if isinstance(task.bucket_key, str) else list(task.bucket_key or ())
     if reason := _unfit(task, keys):
-        return None, [finding("SMP203", reason, task=task.task_id, place="bucket_key")]
+        return None, [finding("SMP690", reason, task=task.task_id, place="bucket_key")]
     (key,), bucket = keys, task.bucket_name
     if match := re.fullmatch(r"s3[an]?://([^/]+)/(.*)", key):
         bucket, key = match.groups()
@@ -68,6 +69,53 @@ def start_trigger(task: Any) -> tuple[dict[str, Any] | None, list[Finding]]:
     if dated:
         reason += "; the sensor waits for that of the run's own values"
     return pattern, [finding("SMP678", reason, task=task.task_id, place="bucket_key")]
+
+
+def rule_template(dag_id: str, pattern: Mapping[str, Any]) -> str:
+    """The CloudFormation template of a rule that starts the DAG's pipeline at an event, and of the role that it does so with."""
+    name = pipeline_name(dag_id)
+    return _RULE.format(name=name, pattern=indent(json.dumps(pattern, indent=2, sort_keys=True), " " * 8).lstrip())
+
+
+_RULE: Final = """\
+# aws cloudformation deploy --stack-name {name}-start --template-file <this file> \\
+#   --capabilities CAPABILITY_IAM --parameter-overrides Pipeline=<ARN of the pipeline>
+# Parameters of the pipeline without default go into SageMakerPipelineParameters of the target.
+AWSTemplateFormatVersion: "2010-09-09"
+Description: "Starts the SageMaker pipeline {name}; made by airflow-provider-sagemaker-pipelines."
+Parameters:
+  Pipeline:
+    Type: String
+    Description: ARN of the pipeline.
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Principal:
+              Service: events.amazonaws.com
+            Action: sts:AssumeRole
+      Policies:
+        - PolicyName: start
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - Effect: Allow
+                Action: sagemaker:StartPipelineExecution
+                Resource: !Ref Pipeline
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern:
+        {pattern}
+      Targets:
+        - Id: pipeline
+          Arn: !Ref Pipeline
+          RoleArn: !GetAtt Role.Arn
+"""
 
 
 def _unfit(task: Any, keys: list[Any]) -> str:

@@ -189,9 +189,13 @@ class Steps:
 
 @dataclass(frozen=True)
 class Vanishes:
-    """A task that becomes nothing; what is before and after it is joined."""
+    """A task that becomes nothing; what is before and after it is joined.
+
+    :param started_by: pattern of the EventBridge event that starts the pipeline in its place.
+    """
 
     findings: tuple[Finding, ...] = ()
+    started_by: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

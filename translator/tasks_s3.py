@@ -7,8 +7,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.translator.events import start_trigger
 from sagemaker_provider.translator.function_steps import by_function, classes, poke, refused
-from sagemaker_provider.translator.registry import Given, Translation, translates
+from sagemaker_provider.translator.registry import Given, Translation, Vanishes, translates
 from sagemaker_provider.translator.requests import given, is_text_literal
 
 
@@ -110,6 +111,11 @@ def s3_key(task: Any, settings: Given) -> Translation:
         _object(task.bucket_name, key)
     job = {**given(bucket=task.bucket_name), "keys": keys, "match": match}
     found = list(unknown)
-    if not task.upstream_task_ids:
-        found.append(finding("SMP722", "it is the first of its DAG", task=task.task_id))
+    if len(task.get_flat_relative_ids(upstream=False)) == len(task.dag.task_dict) - 1:
+        if settings("s3_start") == "event":
+            pattern, said = start_trigger(task)
+            if pattern is not None:
+                return Vanishes(tuple(said), pattern)
+            found += said
+        found.append(finding("SMP722", "everything else in the DAG waits for it", task=task.task_id))
     return by_function(task, settings, "s3-key", None, *found, job=job, wait=poke(task))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
-from dag_makers import make_dag
+from dag_makers import codes, make_dag, step, steps_of
 
 from sagemaker_provider.definition.findings import Finding
-from sagemaker_provider.translator.events import execution_ended, shown, start_trigger
+from sagemaker_provider.translator import Conversion, Settings, convert
+from sagemaker_provider.translator.defaults import Defaults
+from sagemaker_provider.translator.events import execution_ended, object_created, rule_template, shown, start_trigger
 
 
 def trigger(key: Any, **options: Any) -> tuple[Any, list[Finding]]:
@@ -74,4 +80,62 @@ def test_a_key_of_the_runs_own_date_is_said_to_be_wider() -> None:
 def test_a_sensor_that_no_pattern_means_is_refused(key: Any, options: dict[str, Any]) -> None:
     pattern, (found,) = trigger(key, **options)
     assert pattern is None
-    assert (found.code, found.task) == ("SMP203", "wait")
+    assert (found.code, found.task) == ("SMP690", "wait")
+
+
+def converted(key: str = "s3://rows/new", more: Any = None, s3_start: str = "event", **dag_options: Any) -> Conversion:
+    with make_dag("churn_daily", **dag_options) as dag:
+        S3KeySensor(task_id="wait", bucket_key=key) >> step("work", config={"day": "{{ ds }}"})
+        if more:
+            step("aside")
+    defaults = {"s3_start": s3_start, "account": "111122223333", "region": "eu-west-1"}
+    return convert(dag, Settings(defaults=Defaults(defaults)))  # type: ignore[no-any-return]
+
+
+def test_the_event_takes_the_place_of_the_sensor_and_of_the_schedule() -> None:
+    conversion = converted(schedule="@daily")
+    assert list(steps_of(conversion)) == ["work"]
+    assert conversion.schedules == []
+    assert {"SMP678", "SMP691", "SMP692"} <= set(codes(conversion))
+    assert list(conversion.assets) == ["events/start.yaml"]
+    template = yaml.load(conversion.assets["events/start.yaml"], _Tags)
+    rule = template["Resources"]["Rule"]["Properties"]
+    assert rule["EventPattern"] == object_created("rows", "new")
+    assert rule["Targets"] == [{"Id": "pipeline", "Arn": "Pipeline", "RoleArn": "Role.Arn"}]
+
+
+class _Tags(yaml.SafeLoader):
+    """Reads what ``!Ref`` and ``!GetAtt`` name."""
+
+
+for tag in ("!Ref", "!GetAtt"):
+    _Tags.add_constructor(tag, lambda loader, node: loader.construct_scalar(node))
+
+
+def test_without_a_schedule_none_is_left_out() -> None:
+    assert "SMP691" not in codes(converted())
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"s3_start": "wait"}, {"SMP722"}),
+        ({"key": "s3://rows/a?*"}, {"SMP690", "SMP722"}),
+        ({"more": True}, set()),
+    ],
+)
+def test_otherwise_a_step_waits(options: dict[str, Any], expected: set[str]) -> None:
+    conversion = converted(schedule="@daily", **options)
+    assert "wait" in steps_of(conversion)
+    assert expected == {"SMP678", "SMP690", "SMP691", "SMP692", "SMP722"} & set(codes(conversion))
+    assert conversion.schedules
+    assert "events/start.yaml" not in conversion.assets
+
+
+def test_the_template_passes_cfn_lint(tmp_path: Path) -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    if not lint.exists():
+        pytest.skip("cfn-lint is not installed")
+    (tmp_path / "start.yaml").write_text(rule_template("churn_daily", object_created("rows", "new*", wildcards=True)))
+    found = subprocess.run([lint, tmp_path / "start.yaml"], check=False, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
