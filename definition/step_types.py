@@ -27,6 +27,8 @@ class State(str, Enum):
 
 
 RUNNING, SUCCEEDED, FAILED, STOPPED = State.RUNNING, State.SUCCEEDED, State.FAILED, State.STOPPED
+ENDING: Final = frozenset(("Stopping", "CANCEL_PENDING", "CANCELLING"))
+"""Running statuses of what was stopped and goes on until it has ended."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,15 @@ EXISTS_CODES = ("ResourceInUse", "ConflictException")
 
 
 class SageMakerStepError(AirflowException):  # type: ignore[misc]
-    """A step ended otherwise than in success. The message has the status and the service's reason."""
+    """A step ended otherwise than in success. The message has the status and the service's reason.
+
+    :param message: what is shown.
+    :param reason: the service's reason alone; empty when it gives none.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class SageMakerStepHook(AwsBaseHook):  # type: ignore[misc]
@@ -42,6 +50,16 @@ class SageMakerStepHook(AwsBaseHook):  # type: ignore[misc]
         response = getattr(self.conn, xform_name(operation))(**request)
         response.pop("ResponseMetadata", None)
         return json_safe(response)  # type: ignore[no-any-return]
+
+    def pages(self, operation: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The entries of a List operation, page by page, as JSON.
+
+        :raises botocore.exceptions.ClientError: the service refused.
+        """
+        paginator = self.conn.get_paginator(xform_name(operation))
+        (entries,) = paginator.result_keys
+        for page in paginator.paginate(**request):
+            yield from json_safe(entries.search(page) or ())
 
     def create(self, resource: Resource, request: Mapping[str, Any]) -> dict[str, Any]:
         """Create a resource.
@@ -68,9 +86,12 @@ class SageMakerStepHook(AwsBaseHook):  # type: ignore[misc]
     def stop(self, resource: Resource, identifiers: Mapping[str, Any]) -> bool:
         """Ask the service to stop a resource.
 
-        :return: whether it was asked; not, when the resource has no stop operation or has ended already.
+        :return: whether it was asked; not, when the resource has no stop operation, has ended already or is not there.
         """
-        if resource.stop is None or state_of(resource, self.describe(resource, identifiers))[0] is not State.RUNNING:
+        if resource.stop is None:
+            return False
+        description = self.find(resource, identifiers)
+        if description is None or state_of(resource, description)[0] is not State.RUNNING:
             return False
         request = dict(identifiers)
         if "StepId" in request:  # EMR cancels lists of steps
@@ -146,13 +167,13 @@ def ended_well(resource: Resource, description: Mapping[str, Any]) -> None:
     state, status = state_of(resource, description)
     if state is State.SUCCEEDED:
         return
-    raise SageMakerStepError(
-        f"{resource.create.removeprefix('Create')} {_name(resource, description)} ended as {status}{reason_of(resource, description)}"
-    )
+    reason = reason_of(resource, description)
+    what = f"{resource.create.removeprefix('Create')} {_name(resource, description)}"
+    raise SageMakerStepError(f"{what} ended as {status}{reason and f': {reason}'}", reason)
 
 
 def reason_of(resource: Resource, description: Mapping[str, Any]) -> str:
-    """Why a resource failed, as the end of a sentence; empty when the service does not say."""
+    """Why a resource failed, in the service's words; empty when it does not say."""
     for path in resource.reason:
         try:
             reason = paths.look_up(description, paths.parse(path))
@@ -161,7 +182,7 @@ def reason_of(resource: Resource, description: Mapping[str, Any]) -> str:
         if isinstance(reason, list):
             reason = "; ".join(str(entry["FailureReason"]) for entry in reason if entry.get("FailureReason"))
         if reason:
-            return f": {reason}"
+            return str(reason)
     return ""
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout, BaseOperator
 from jinja2 import Undefined
 
 from sagemaker_provider.definition import paths
 from sagemaker_provider.definition.model import CacheConfig, PropertyFile, RetryPolicy
-from sagemaker_provider.definition.step_types import STEP_TYPES, Resource, State, StepType, state_of
+from sagemaker_provider.definition.step_types import ENDING, STEP_TYPES, Resource, State, StepType, state_of
 from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.operators.attempts import Attempts
 from sagemaker_provider.operators.links import LINK_KEY, SageMakerConsoleLink, console_url, has_page
 from sagemaker_provider.operators.names import job_name
 from sagemaker_provider.operators.references import Reference, has_properties, kind_of_property
 from sagemaker_provider.operators.rendering import lone_expression
 
 _NAME_LENGTHS = {"HyperParameterTuningJobName": 32, "AutoMLJobName": 32}
+_LONGEST_PAUSE = 600.0
+
+Found: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
+"""Identifiers and Describe response of something that exists."""
 
 
 class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
@@ -38,6 +45,10 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
     :param retry_policies: retries of service faults; a pipeline only. Airflow's ``retries`` do this step by step.
     :param deferrable: wait in the triggerer; otherwise in the worker.
     :param poll_interval: seconds between two looks at what the step created.
+    :param on_interrupt: what becomes of the job when the task is killed, cleared, marked or timed out while the job runs:
+        ``stop``, or ``leave`` it running for the next try to take up. A job whose worker dies is taken up in either case.
+    :param retry_budget: how long a try waits, in all, for failures to pass that pass by themselves: throttling, internal
+        errors of the service, missing capacity, quotas in use.
     :param aws_conn_id: Airflow connection.
     :param region_name: AWS Region; by default that of the connection.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle.
@@ -65,6 +76,8 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         retry_policies: Sequence[RetryPolicy] = (),
         deferrable: bool = True,
         poll_interval: float = 30,
+        on_interrupt: Literal["stop", "leave"] = "stop",
+        retry_budget: timedelta = timedelta(minutes=30),
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -81,6 +94,12 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         self.retry_policies = tuple(retry_policies)
         self.deferrable = deferrable
         self.poll_interval = poll_interval
+        if on_interrupt not in ("stop", "leave"):
+            raise ValueError(f"{self.task_id}: on_interrupt is 'stop' or 'leave', not {on_interrupt!r}")
+        self.on_interrupt = on_interrupt
+        if not isinstance(retry_budget, timedelta) or retry_budget < timedelta(0):
+            raise ValueError(f"{self.task_id}: retry_budget is a timedelta of zero or more, not {retry_budget!r}")
+        self.retry_budget = retry_budget
 
     # What the step is
 
@@ -143,18 +162,21 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
                 return value
         return super().render_template(content, context, jinja_env, seen_oids)
 
-    def request(self, context: Any) -> dict[str, Any]:
+    def request(self, context: Any, number: int = 1) -> dict[str, Any]:
         """The create request: the rendered config, typed, with the job's name.
 
+        :param number: which job of the task it is; see :mod:`sagemaker_provider.operators.attempts`.
         :raises AirflowException: a rendered text cannot be read as the type the API wants; names the place.
         """
-        request = self.typed(self.config)
-        name = self.resource.name
-        if self.row.auto_named and name and name != "ModelPackageName":
-            request[name] = job_name(
-                context, str(request.get(name) or self.step_name or self.task_id), _NAME_LENGTHS.get(name, 63)
-            )
-        return request
+        return {**self.typed(self.step_arguments()), **self.name_of(context, number)}
+
+    def name_of(self, context: Any, number: int, generation: int | None = None) -> dict[str, str]:
+        """The member of the create request that names a job of this task; none where the task does not name it."""
+        member = self.resource.name
+        if not self.row.auto_named or member is None or member == "ModelPackageName":
+            return {}
+        prefix = str(self.step_arguments().get(member) or self.step_name or self.task_id)
+        return {member: job_name(context, prefix, _NAME_LENGTHS.get(member, 63), number, generation)}
 
     def typed(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """A rendered config with the types of the API's request."""
@@ -172,11 +194,165 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         return self.aws_hook(self.resource.service)
 
     def execute(self, context: Any) -> Any:
-        """Create what the step creates, and wait for it."""
-        return self.wait_for(context, self.start(context))
+        """Create what the step creates, or take up what an earlier try has left, and wait for it."""
+        return self._attempt(context)
+
+    def resume(self, context: Any, event: dict[str, Any] | None = None, waited: float = 0) -> Any:
+        """Go on after the triggerer has seen the resource end."""
+        return self._attempt(context, waited, check_event(event)["identifiers"])
+
+    def again(self, context: Any, event: Any = None, waited: float = 0) -> Any:
+        """Begin anew after a pause, or after the end of something that was in the way."""
+        if isinstance(event, dict):
+            check_event(event)
+        return self._attempt(context, waited)
+
+    def _attempt(self, context: Any, waited: float = 0, identifiers: dict[str, Any] | None = None) -> Any:
+        """Run until there is a result, or a failure that does not pass by itself within the budget.
+
+        :param waited: seconds that this try has paused so far.
+        :param identifiers: what to wait for, when it is known already.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from sagemaker_provider.hooks.step import SageMakerStepError
+
+        while True:
+            try:
+                self.waited = waited
+                return self.wait_for(context, identifiers or self.start(context))
+            except (BotoCoreError, ClientError, SageMakerStepError) as error:
+                waited, identifiers = self._pause(context, error, waited), None
+
+    def _pause(self, context: Any, error: Exception, waited: float) -> float:
+        """Let time pass after a failure that passes by itself: in the triggerer or here; else raise it.
+
+        :return: seconds that this try has paused so far.
+        """
+        from sagemaker_provider.hooks.failures import passing
+        from sagemaker_provider.hooks.step import SageMakerStepError
+
+        why = passing(getattr(error, "reason", None) or error)
+        left = self.retry_budget.total_seconds() - waited
+        if not why or left <= 0.001:
+            if isinstance(error, SageMakerStepError):
+                Attempts(context, self.retries).tell()
+            raise error
+        # Pauses double, and tasks that were refused together do not come back together.
+        longer = (waited + self.poll_interval) * random.uniform(0.75, 1.25)  # noqa: S311
+        delay = min(max(longer, 0.01), _LONGEST_PAUSE, left)
+        if deadline := self.deadline(context):
+            delay = min(delay, deadline - time.time())
+        if delay <= 0:
+            raise AirflowTaskTimeout(f"{self.task_id}: execution_timeout has passed")
+        self.log.warning(
+            "Trying again in %.0f s, as %s; %.0f s are left of retry_budget: %s", delay, why, left - delay, error
+        )
+        waited += delay
+        if self.deferrable:
+            self.defer(trigger=_time_trigger(delay), method_name="again", kwargs={"waited": waited})
+        time.sleep(delay)
+        return waited
+
+    waited: float = 0
 
     def start(self, context: Any) -> dict[str, Any]:
-        """Create the resource, or take up the one that this very try of the task has created before.
+        """Create the job of this try, or take up the one that is there.
+
+        :return: its identifiers.
+        """
+        attempts = Attempts(context, self.retries)
+        if left := self._left_by_earlier(context, attempts):
+            return left
+        first, identifiers = attempts.latest
+        ended_badly = 0
+        for number in itertools.count(first):
+            found = self._known(identifiers) if number == first else None
+            found = found or self.look_up(context, number)
+            if found is None:
+                attempts.remember(number, {})
+                identifiers = self.create(context, number)
+                self.log.info("Created %s", identifiers)
+                break
+            identifiers, description = found
+            if not self._is_over(attempts, number, found, ended_badly + 1):
+                self.log.info("Taking up %s, which an earlier run of this task has created", identifiers)
+                break
+            self._await_end(context, identifiers, description)
+            ended_badly += self._passing(description) is None
+        attempts.remember(number, identifiers)
+        return identifiers
+
+    def _known(self, identifiers: dict[str, Any]) -> Found | None:
+        """What the task state store names, if it is still there."""
+        description = self.hook.find(self.resource, identifiers) if identifiers else None
+        return None if description is None else (identifiers, description)
+
+    def _is_over(self, attempts: Attempts, number: int, found: Found, ended_badly: int) -> bool:
+        """Whether what was found belongs to an earlier try."""
+        if not self.resource.waitable:
+            return False
+        state, status = state_of(self.resource, found[1])
+        if status in ENDING:
+            state = State.STOPPED
+        if state in (State.RUNNING, State.SUCCEEDED):
+            return False
+        return self._passing(found[1]) is not None or attempts.is_spent(number, state, ended_badly)
+
+    def _passing(self, description: dict[str, Any]) -> str | None:
+        """Why the failure of a job passes by itself; ``None`` also when the task is not to wait for that."""
+        from sagemaker_provider.hooks.failures import passing
+        from sagemaker_provider.hooks.step import reason_of
+
+        return passing(reason_of(self.resource, description)) if self.retry_budget else None
+
+    def _left_by_earlier(self, context: Any, attempts: Attempts) -> dict[str, Any] | None:
+        """See to jobs that still run although the task was cleared: stop them, or take one up.
+
+        :return: identifiers of the one that is taken up.
+        """
+        if not self.resource.waitable:
+            return None
+        for generation in reversed(attempts.earlier):
+            for number in itertools.count(1):
+                found = self.look_up(context, number, generation)
+                if found is None:
+                    break
+                state, status = state_of(self.resource, found[1])
+                if state is not State.RUNNING:
+                    continue
+                if self.on_interrupt == "leave" and status not in ENDING:
+                    self.log.info("Taking up %s, which runs since before the task was cleared", found[0])
+                    return found[0]
+                if status not in ENDING:
+                    self.log.info("Stopping %s, which runs since before the task was cleared", found[0])
+                    self.stop(found[0])
+                self._await_end(context, *found)
+        return None
+
+    def _await_end(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> None:
+        """Wait until a job that was stopped has ended: here, or in the triggerer to begin anew afterwards."""
+        if state_of(self.resource, description)[0] is State.RUNNING:
+            self.log.info("Waiting until %s has ended", identifiers)
+            if self.deferrable:
+                self.defer_for(context, self.step_type, identifiers, "again")
+            self.hook.wait(self.resource, identifiers, self.poll_interval)
+
+    def look_up(self, context: Any, number: int, generation: int | None = None) -> Found | None:
+        """A job of this task, if it is there.
+
+        :param number: which job of the generation, from 1.
+        :param generation: generation, by default that of this try.
+        """
+        if not (name := self.name_of(context, number, generation)):
+            return None
+        known = {**self.step_arguments(), **name}
+        identifiers = {member: known[path] for member, path in self.resource.identifiers.items()}
+        description = self.hook.find(self.resource, identifiers)
+        return None if description is None else (identifiers, description)
+
+    def create(self, context: Any, number: int) -> dict[str, Any]:
+        """Create a job of this task.
 
         :return: its identifiers.
         """
@@ -184,21 +360,13 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
 
         from sagemaker_provider.hooks.step import exists_already
 
-        request = self.request(context)
-        resource = self.resource
-        known = {member: request[path] for member, path in resource.identifiers.items() if path in request}
-        named = len(known) == len(resource.identifiers)
-        if named and self.hook.find(resource, known) is not None:
-            self.log.info("Found %s, which an earlier run of this try has created", known)
-            return known
         try:
-            identifiers: dict[str, Any] = self.hook.create(resource, request)
+            return self.hook.create(self.resource, self.request(context, number))  # type: ignore[no-any-return]
         except ClientError as error:
-            if not named or not exists_already(error):
+            found = self.look_up(context, number) if exists_already(error) else None  # an answer was lost
+            if found is None:
                 raise
-            identifiers = known
-        self.log.info("Created %s", identifiers)
-        return identifiers
+            return found[0]
 
     def wait_for(self, context: Any, identifiers: dict[str, Any]) -> Any:
         """Wait for a resource: in the triggerer or here. Returns the result of :meth:`finish`."""
@@ -208,29 +376,28 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         description = self.hook.describe(self.resource, identifiers)
         if self.resource.waitable and state_of(self.resource, description)[0] is State.RUNNING:
             if self.deferrable:
-                self.defer_for(self.step_type, identifiers, "resume")
+                self.defer_for(context, self.step_type, identifiers, "resume")
             description = self.hook.wait(self.resource, identifiers, self.poll_interval)
         return self.end(context, identifiers, description)
 
-    def defer_for(self, kind: str, identifiers: dict[str, Any], method: str) -> None:
+    def defer_for(self, context: Any, kind: str, identifiers: dict[str, Any], method: str) -> None:
         """Leave the worker until a resource has ended; then ``method`` is called with the event."""
         from sagemaker_provider.triggers.step import SageMakerStepTrigger
 
-        deadline = time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None
         trigger = SageMakerStepTrigger(
             kind=kind,
             identifiers=identifiers,
             poll_interval=self.poll_interval,
-            deadline=deadline,
+            deadline=self.deadline(context),
             **self.aws_settings,
         )
-        self.defer(trigger=trigger, method_name=method)
+        self.defer(trigger=trigger, method_name=method, kwargs={"waited": self.waited})
 
-    def resume(self, context: Any, event: dict[str, Any] | None = None) -> Any:
-        """Go on after the triggerer has seen the resource end."""
-        identifiers = check_event(event)["identifiers"]
-        self.running = identifiers
-        return self.end(context, identifiers, self.hook.describe(self.resource, identifiers))
+    def deadline(self, context: Any) -> float | None:
+        """When the ``execution_timeout`` of this try ends, in seconds since 1970; a deferral does not prolong it."""
+        if self.execution_timeout is None:
+            return None
+        return (context["ti"].start_date + self.execution_timeout).timestamp()  # type: ignore[no-any-return]
 
     def end(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:
         """Judge a resource that has ended, and give the task's result."""
@@ -248,8 +415,13 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
 
     def on_kill(self) -> None:
         """Stop what the task has created and is waiting for."""
-        if self.running and self.hook.stop(self.resource, self.running):
-            self.log.info("Asked the service to stop %s", self.running)
+        if self.running and self.on_interrupt == "stop":
+            self.stop(self.running)
+
+    def stop(self, identifiers: dict[str, Any]) -> None:
+        """Ask the service to stop something that the task has created."""
+        if self.hook.stop(self.resource, identifiers):
+            self.log.info("Asked the service to stop %s", identifiers)
 
 
 def check_event(event: dict[str, Any] | None) -> dict[str, Any]:
@@ -259,3 +431,12 @@ def check_event(event: dict[str, Any] | None) -> dict[str, Any]:
     if error := event.get("error"):
         raise AirflowException(f"waiting for {event.get('identifiers')} failed: {error}")
     return event
+
+
+def _time_trigger(seconds: float) -> Any:
+    """Airflow's trigger that fires after a time."""
+    try:
+        from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+    except ImportError:  # Airflow 2.11 has it of its own
+        from airflow.triggers.temporal import TimeDeltaTrigger
+    return TimeDeltaTrigger(timedelta(seconds=seconds))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from airflow.providers.common.compat.sdk import AirflowException
 
 from sagemaker_provider.definition.step_types import EMR_CLUSTER, EMR_SERVERLESS_APPLICATION, State, state_of
-from sagemaker_provider.operators.base import SageMakerStepOperator, check_event
+from sagemaker_provider.operators.base import Found, SageMakerStepOperator
 from sagemaker_provider.operators.names import digest, job_name
 
-_OWN_CLUSTER = ("Name", "Steps", "AutoTerminationPolicy")
+_CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""How much earlier than the start of the DAG run the service may say that something was created."""
+_OWN_CLUSTER: Final = ("Name", "Steps", "AutoTerminationPolicy")
 
 
 class SageMakerEMRStepOperator(SageMakerStepOperator):
@@ -31,35 +34,48 @@ class SageMakerEMRStepOperator(SageMakerStepOperator):
             )
         return dict(config)
 
-    def start(self, context: Any) -> dict[str, Any]:
-        """Add the step to the cluster, making the cluster first when it is the step's own."""
+    def look_up(self, context: Any, number: int, generation: int | None = None) -> Found | None:
+        """A step of this task, on the cluster or on its own one, by its name."""
         config = self.typed(self.config)
-        name = job_name(context, self.step_name or self.task_id, 256)
-        step = {"ActionOnFailure": "CONTINUE", **config["StepConfig"], "Name": name}
-        if cluster := config.get("ClusterId"):
-            for known in self.hook.call("ListSteps", {"ClusterId": cluster}).get("Steps", ()):
-                if known["Name"] == name:
-                    return {"ClusterId": cluster, "StepId": known["Id"]}
-            role = {"ExecutionRoleArn": config["ExecutionRoleArn"]} if "ExecutionRoleArn" in config else {}
-            return self.hook.create(self.resource, {"JobFlowId": cluster, "Steps": [step], **role})  # type: ignore[no-any-return]
-        return self._start_cluster(config["ClusterConfig"], name, step)
+        name = self._name(context, number, generation)
+        since = context["dag_run"].start_date - _CLOCKS_DIFFER
+        cluster = config.get("ClusterId") or next(
+            (item["Id"] for item in self.hook.pages("ListClusters", {"CreatedAfter": since}) if item["Name"] == name),
+            None,
+        )
+        steps = self.hook.pages("ListSteps", {"ClusterId": cluster}) if cluster else ()
+        for step in steps:
+            if step["Name"] == name:
+                identifiers = {"ClusterId": cluster, "StepId": step["Id"]}
+                return identifiers, self.hook.describe(self.resource, identifiers)
+        return None
 
-    def _start_cluster(self, cluster: dict[str, Any], name: str, step: dict[str, Any]) -> dict[str, Any]:
-        """Make a cluster that runs the step and then ends, even if this worker dies."""
-        request = {key: value for key, value in cluster.items() if key not in _OWN_CLUSTER}
+    def create(self, context: Any, number: int) -> dict[str, Any]:
+        """Add the step to the cluster, or make a cluster that runs the step and then ends, even if this worker dies.
+
+        The calls have no token, so a lost answer is not followed by a second call but by a look.
+        """
+        config = self.typed(self.config)
+        name = self._name(context, number)
+        step = {"ActionOnFailure": "CONTINUE", **config["StepConfig"], "Name": name}
+        once = self.aws_hook("emr", retries={"total_max_attempts": 1})
+        if cluster := config.get("ClusterId"):
+            role = {"ExecutionRoleArn": config["ExecutionRoleArn"]} if "ExecutionRoleArn" in config else {}
+            return once.create(self.resource, {"JobFlowId": cluster, "Steps": [step], **role})
+        request = {key: value for key, value in config["ClusterConfig"].items() if key not in _OWN_CLUSTER}
         request["Name"] = name
         request["Instances"] = {
-            **cluster.get("Instances", {}),
+            **config["ClusterConfig"].get("Instances", {}),
             "KeepJobFlowAliveWhenNoSteps": False,
             "TerminationProtected": False,
         }
         request["Steps"] = [{**step, "ActionOnFailure": "TERMINATE_CLUSTER"}]
-        alive = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
-        clusters = self.hook.call("ListClusters", {"ClusterStates": alive}).get("Clusters", ())
-        found = next((item["Id"] for item in clusters if item["Name"] == name), None)
-        cluster_id = found or self.hook.create(EMR_CLUSTER, request)["ClusterId"]
-        steps = self.hook.call("ListSteps", {"ClusterId": cluster_id})["Steps"]
-        return {"ClusterId": cluster_id, "StepId": steps[0]["Id"]}
+        made = once.create(EMR_CLUSTER, request)["ClusterId"]
+        (first,) = self.hook.pages("ListSteps", {"ClusterId": made})
+        return {"ClusterId": made, "StepId": first["Id"]}
+
+    def _name(self, context: Any, number: int, generation: int | None = None) -> str:
+        return job_name(context, self.step_name or self.task_id, 256, number, generation)
 
     def end(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:
         """End the step's own cluster, however the step ended, and judge the step."""
@@ -72,11 +88,11 @@ class SageMakerEMRStepOperator(SageMakerStepOperator):
         """The description of the step, with the cluster's id."""
         return {**description["Step"], "ClusterId": identifiers["ClusterId"]}
 
-    def on_kill(self) -> None:
+    def stop(self, identifiers: dict[str, Any]) -> None:
         """Cancel the step, and end its own cluster."""
-        super().on_kill()
-        if self.running and "ClusterConfig" in self.config:
-            self.hook.call("TerminateJobFlows", {"JobFlowIds": [self.running["ClusterId"]]})
+        super().stop(identifiers)
+        if "ClusterConfig" in self.config:
+            self.hook.call("TerminateJobFlows", {"JobFlowIds": [identifiers["ClusterId"]]})
 
 
 class SageMakerEMRServerlessStepOperator(SageMakerStepOperator):
@@ -98,36 +114,67 @@ class SageMakerEMRServerlessStepOperator(SageMakerStepOperator):
             )
         return dict(config)
 
-    def execute(self, context: Any) -> Any:
-        """Make the application where needed, wait until it is there, then run the job."""
+    def look_up(self, context: Any, number: int, generation: int | None = None) -> Found | None:
+        """A job run of this task, by its name."""
+        from botocore.exceptions import ClientError
+
+        from sagemaker_provider.hooks.step import is_missing
+
         config = self.typed(self.config)
-        if "ApplicationId" in config:
-            return self.run_in(context, config["ApplicationId"])
-        name = job_name(context, str(config["ApplicationConfig"].get("name") or self.task_id), 64)
-        request = {**config["ApplicationConfig"], "name": name, "clientToken": digest(context, 32)}
-        application = self.hook.create(EMR_SERVERLESS_APPLICATION, request)
+        name = self._name(context, number, generation)
+        application = config.get("ApplicationId") or self._application(context, number, generation)
+        if application is None:
+            return None
+        request = {"applicationId": application, "createdAtAfter": context["dag_run"].start_date - _CLOCKS_DIFFER}
+        try:
+            runs = [run for run in self.hook.pages("ListJobRuns", request) if run.get("name") == name]
+        except ClientError as error:  # no such application: starting the job says so
+            if not is_missing(error):
+                raise
+            return None
+        if not runs:
+            return None
+        identifiers = {"applicationId": application, "jobRunId": runs[0]["id"]}
+        return identifiers, self.hook.describe(self.resource, identifiers)
+
+    def create(self, context: Any, number: int) -> dict[str, Any]:
+        """Make the application where needed, wait until it is there, then start the job; a token goes with each call."""
+        config = self.typed(self.config)
+        application = config.get("ApplicationId") or self._make_application(context, number)
+        request = {
+            "executionRoleArn": config.get("ExecutionRoleArn"),
+            **config["JobConfig"],
+            "applicationId": application,
+            "name": self._name(context, number),
+            "clientToken": digest(context, 32, number, "job"),
+        }
+        return self.hook.create(self.resource, request)  # type: ignore[no-any-return]
+
+    def _name(self, context: Any, number: int, generation: int | None = None) -> str:
+        prefix = self.config["JobConfig"].get("name") or self.step_name or self.task_id
+        return job_name(context, str(prefix), 64, number, generation)
+
+    def _application_name(self, context: Any, number: int, generation: int | None = None) -> str:
+        prefix = self.config["ApplicationConfig"].get("name") or self.task_id
+        return job_name(context, str(prefix), 64, number, generation)
+
+    def _application(self, context: Any, number: int, generation: int | None) -> str | None:
+        """The step's own application, by its name."""
+        name = self._application_name(context, number, generation)
+        found = self.hook.pages("ListApplications", {})
+        return next((item["id"] for item in found if item.get("name") == name), None)
+
+    def _make_application(self, context: Any, number: int) -> str:
+        name = self._application_name(context, number)
+        token = digest(context, 32, number)
+        request = {**self.config["ApplicationConfig"], "name": name, "clientToken": token}
+        application: dict[str, str] = self.hook.create(EMR_SERVERLESS_APPLICATION, request)
         description = self.hook.describe(EMR_SERVERLESS_APPLICATION, application)
         if state_of(EMR_SERVERLESS_APPLICATION, description)[0] is State.RUNNING:
             if self.deferrable:
-                self.defer_for("EMRServerlessApplication", application, "application_ready")
+                self.defer_for(context, "EMRServerlessApplication", application, "again")
             self.hook.wait(EMR_SERVERLESS_APPLICATION, application, self.poll_interval)
-        return self.run_in(context, application["applicationId"])
-
-    def application_ready(self, context: Any, event: dict[str, Any] | None = None) -> Any:
-        """Go on after the triggerer has seen that the application is there."""
-        return self.run_in(context, check_event(event)["identifiers"]["applicationId"])
-
-    def run_in(self, context: Any, application: str) -> Any:
-        """Start the job in an application and wait for it. The token keeps a repeated call from starting a second one."""
-        config = self.typed(self.config)
-        job = config["JobConfig"]
-        request = {
-            "executionRoleArn": config.get("ExecutionRoleArn"),
-            **job,
-            "applicationId": application,
-            "clientToken": digest(context, 32, salt="job"),
-        }
-        return self.wait_for(context, self.hook.create(self.resource, request))
+        return application["applicationId"]
 
     def end(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:
         """Delete the step's own application, however the job ended, and judge the job."""

@@ -117,7 +117,7 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
     def execute(self, context: Any) -> Any:
         """Send the message and wait for the answer."""
         hook = self.aws_hook("sqs")
-        token = digest(context, 10)
+        token = digest(context, 10, 1)
         answer_queue = hook.call("CreateQueue", {"QueueName": f"{self.queue_prefix}{token}"})["QueueUrl"]
         self.running = {
             "token": token,
@@ -143,7 +143,7 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
             self.log.debug("No answer yet")
         return self.answered(answer_queue, answer)
 
-    def resume(self, context: Any, event: dict[str, Any] | None = None) -> Any:
+    def resume(self, context: Any, event: dict[str, Any] | None = None, waited: float = 0) -> Any:
         """Go on with the answer that the trigger received."""
         event = check_event(event)
         return self.answered(event["identifiers"]["queue"], event["answer"])

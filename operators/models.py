@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 from sagemaker_provider.definition import shapes
 from sagemaker_provider.definition.step_types import State, state_of
-from sagemaker_provider.operators.base import SageMakerStepOperator
+from sagemaker_provider.operators.base import Found, SageMakerStepOperator
 from sagemaker_provider.operators.names import digest
 
 
@@ -31,9 +31,25 @@ class SageMakerRegisterModelStepOperator(SageMakerStepOperator):
 
     step_type = "RegisterModel"
 
-    def request(self, context: Any) -> dict[str, Any]:
-        """The request, with a token that makes a repeated call of the same try harmless."""
-        return {"ClientToken": digest(context, 32), **super().request(context)}
+    def request(self, context: Any, number: int = 1) -> dict[str, Any]:
+        """The request, with a token that makes a repeated call for the same package harmless."""
+        return {"ClientToken": digest(context, 32, number), **super().request(context, number)}
+
+    def look_up(self, context: Any, number: int, generation: int | None = None) -> Found | None:
+        """A package of this task: created now, or the one that its token or its name stands for."""
+        from botocore.exceptions import ClientError
+
+        from sagemaker_provider.hooks.step import exists_already
+
+        if generation is not None:
+            return None  # what an earlier generation has registered is in service or done; it cannot be stopped
+        try:
+            identifiers = self.hook.create(self.resource, self.request(context, number))
+        except ClientError as error:
+            if not (name := self.config.get("ModelPackageName")) or not exists_already(error):
+                raise
+            identifiers = {"ModelPackageName": name}
+        return identifiers, self.hook.describe(self.resource, identifiers)
 
     def start(self, context: Any) -> dict[str, Any]:
         """Create the group when it is missing, then the package."""

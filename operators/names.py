@@ -1,4 +1,4 @@
-"""Names and tokens that are the same whenever the same try of a task runs."""
+"""Names and tokens that are the same whenever the same task instance runs again, until a person clears it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import re
 from typing import Any
 
 
-def digest(context: Any, length: int, *, attempt: bool = True, salt: str = "") -> str:
-    """Letters and digits that identify the run, task, map index and try of a task instance.
+def digest(context: Any, length: int, *parts: object, generation: int | None = None) -> str:
+    """Letters and digits that identify the run, task, map index and generation of a task instance.
 
     :param context: Airflow context.
     :param length: number of characters, at most 32.
-    :param attempt: whether each try has its own.
-    :param salt: text that makes another value of the same length.
+    :param parts: what else it depends on, such as the number of the job.
+    :param generation: generation, by default that of this try; see :mod:`sagemaker_provider.operators.attempts`.
     """
     ti = context["ti"]
-    parts = [ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index), str(ti.try_number) if attempt else "", salt]
-    raw = hashlib.sha256("\0".join(parts).encode()).digest()
-    return base64.b32encode(raw).decode().lower()[:length]
+    of = ti.max_tries if generation is None else generation
+    key = "\0".join(str(part) for part in (ti.dag_id, ti.run_id, ti.task_id, ti.map_index, of, *parts))
+    return base64.b32encode(hashlib.sha256(key.encode()).digest()).decode().lower()[:length]
 
 
 def execution_id(context: Any) -> str:
@@ -29,8 +29,8 @@ def execution_id(context: Any) -> str:
     return base64.b32encode(raw).decode().lower()[:12]
 
 
-def job_name(context: Any, prefix: str, length: int) -> str:
-    """The name of the job that this try of a task creates.
+def job_name(context: Any, prefix: str, length: int, number: int = 1, generation: int | None = None) -> str:
+    """The name of a job of this task instance.
 
     A pipeline names jobs after the step, the execution and the attempt; so does this.
 
@@ -38,8 +38,10 @@ def job_name(context: Any, prefix: str, length: int) -> str:
     :param prefix: the name in the operator's config, or the task id; other characters than letters and digits
         become hyphens, and it is cut where the name would be too long.
     :param length: longest name the API takes, in characters.
+    :param number: which job of the generation, from 1.
+    :param generation: generation, by default that of this try; see :mod:`sagemaker_provider.operators.attempts`.
     """
-    tail = f"{digest(context, 10, attempt=False)}-{context['ti'].try_number}"
+    tail = f"{digest(context, 10, generation=generation)}-{number}"
     head = re.sub(r"[^A-Za-z0-9]+", "-", prefix).strip("-")[: length - len(tail) - 1].rstrip("-")
     return f"{head}-{tail}" if head else tail
 

@@ -120,8 +120,3 @@ class SageMakerNotebookJobStepOperator(SageMakerStepOperator):
         if self.parameters:
             arguments["HyperParameters"] = self.parameters
         return {**arguments, **self.config}
-
-    def request(self, context: Any) -> dict[str, Any]:
-        """The request of the job."""
-        self.config = self.step_arguments()
-        return super().request(context)

@@ -290,7 +290,7 @@ class FakeEMR:
             "Clusters": [
                 {"Id": key, "Name": item["Name"]}
                 for key, item in self.clusters.items()
-                if item["state"] in request["ClusterStates"]
+                if item["state"] in request.get("ClusterStates", (item["state"],))
             ]
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from airflow.providers.common.compat.sdk import DAG
 
@@ -74,6 +74,7 @@ def build(dag_id: str, deferrable: bool) -> DAG:
         SageMakerTrainingStepOperator(task_id="mistyped", config=training("{{ params.text }}"))
         SageMakerTransformStepOperator(
             task_id="refused",
+            retry_budget=timedelta(0),
             config={
                 "ModelName": "model",
                 "TransformInput": {

@@ -41,7 +41,7 @@ def operator(**options: Any) -> SageMakerTrainingStepOperator:
     return SageMakerTrainingStepOperator(**options)
 
 
-def test_a_second_run_of_the_same_try_takes_up_the_job(aws: Any) -> None:
+def test_a_second_run_takes_up_the_job(aws: Any) -> None:
     aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"] * 3 + ["Completed"]
     first = operator().start(context())
     result = operator().execute(context())
@@ -59,10 +59,10 @@ def test_a_job_created_between_look_and_create_is_taken_up(aws: Any) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [context(try_number=2), context(run_id="other"), context(task_id="other"), context(map_index=1)],
-    ids=["try", "run", "task", "map index"],
+    [context(max_tries=2), context(run_id="other"), context(task_id="other"), context(map_index=1)],
+    ids=["generation", "run", "task", "map index"],
 )
-def test_every_try_of_every_task_instance_has_a_job_of_its_own(other: Any) -> None:
+def test_every_generation_of_every_task_instance_has_jobs_of_its_own(other: Any) -> None:
     assert job_name(other, "train", 63) != job_name(context(), "train", 63)
 
 

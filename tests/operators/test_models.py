@@ -51,12 +51,12 @@ def test_an_existing_endpoint_is_updated_and_an_equal_one_left_alone(aws: Any) -
     assert (aws.sagemaker.calls["CreateEndpoint"], aws.sagemaker.calls["UpdateEndpoint"]) == (1, 1)
 
 
-def test_a_package_is_registered_once_for_each_try(aws: Any) -> None:
-    def run(try_number: int) -> int:
+def test_a_package_is_registered_once_until_the_task_is_cleared(aws: Any) -> None:
+    def run(try_number: int, max_tries: int) -> int:
         task = SageMakerRegisterModelStepOperator(
             task_id="r", config={"ModelPackageGroupName": "group"}, deferrable=False, aws_conn_id=None
         )
-        return int(task.execute(context("r", try_number=try_number))["ModelPackageVersion"])
+        return int(task.execute(context("r", try_number=try_number, max_tries=max_tries))["ModelPackageVersion"])
 
-    assert [run(1), run(1), run(2)] == [1, 1, 2]
+    assert [run(1, 1), run(1, 1), run(2, 1), run(3, 2)] == [1, 1, 1, 2]
     assert aws.sagemaker.calls["CreateModelPackageGroup"] == 1
