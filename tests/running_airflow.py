@@ -1,0 +1,182 @@
+"""A running Airflow of a test's own: scheduler, triggerer and what they need, as processes, over SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import airflow
+
+from sagemaker_provider.local.dag_runs import airflow_settings
+
+AIRFLOW_3 = int(airflow.__version__.split(".")[0]) >= 3
+SERVICES = (
+    (("api-server", "--host", "127.0.0.1", "--port", "{port}"), ("scheduler",), ("dag-processor",), ("triggerer",))
+    if AIRFLOW_3
+    else (("scheduler",), ("triggerer",))
+)
+
+
+@dataclass
+class RunningAirflow:
+    """Handle of a running Airflow.
+
+    :param environment: variables of its processes.
+    :param services: name of a service -> its process.
+    """
+
+    environment: Mapping[str, str]
+    services: dict[str, subprocess.Popen[bytes]]
+    _driver: subprocess.Popen[str]
+
+    def call(self, command: str, **arguments: Any) -> Any:
+        """Have ``airflow_driver.py`` do something; gives its answer.
+
+        :raises RuntimeError: it could not; the text says why.
+        """
+        assert self._driver.stdin is not None
+        assert self._driver.stdout is not None
+        self._driver.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
+        self._driver.stdin.flush()
+        for line in self._driver.stdout:
+            if line.startswith("answer "):
+                answer = json.loads(line.removeprefix("answer "))
+                if "error" in answer:
+                    raise RuntimeError(answer["error"])
+                return answer["value"]
+        raise RuntimeError("the driver ended")
+
+    def trigger(self, dag_id: str, run_id: str, **conf: Any) -> None:
+        """Start a run."""
+        self.call("trigger", dag_id=dag_id, run_id=run_id, conf=conf)
+
+    def tasks(self, dag_id: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """``(run id, task id)`` -> ``state`` and ``try_number`` of each task of a DAG."""
+        return {(item["run_id"], item["task_id"]): item for item in self.call("tasks", dag_id=dag_id)}
+
+    def wait(self, dag_id: str, runs: int, seconds: float) -> dict[tuple[str, str], dict[str, Any]]:
+        """Wait until a number of runs of a DAG have ended.
+
+        :raises TimeoutError: some go on after ``seconds``; names their tasks.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            states = self.call("runs", dag_id=dag_id)
+            if sum(state in ("success", "failed") for state in states.values()) >= runs:
+                return self.tasks(dag_id)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{dag_id}: {[item for item in self.tasks(dag_id).values()]}")
+            time.sleep(0.5)
+
+    def restart(self, name: str, number: int = signal.SIGKILL) -> None:
+        """End a service with a signal, and start it again."""
+        process = self.services[name]
+        os.killpg(process.pid, number)
+        process.wait()
+        self.services[name] = subprocess.Popen(process.args, env=dict(self.environment), start_new_session=True)
+
+
+@contextlib.contextmanager
+def running_airflow(home: Path, dags: Path, database: str | None = None, **settings: str) -> Iterator[RunningAirflow]:
+    """Run an Airflow; its output goes to ``<home>/<service>.log``.
+
+    :param home: folder of its own.
+    :param dags: folder of DAG files.
+    :param database: SQLAlchemy URL of an empty database; by default an SQLite file.
+    :param settings: further environment variables.
+    """
+    port = _free_port()
+    environment = {**os.environ, **airflow_settings(home)}
+    environment.update(
+        {
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "0" * 64,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",
+            "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(dags), os.environ.get("PYTHONPATH", "")])),
+            **({"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database} if database else {}),
+            **settings,
+        }
+    )
+    (home / "dags").mkdir(parents=True, exist_ok=True)
+    migration = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(migration, env=environment, check=True, capture_output=True)
+    services: dict[str, subprocess.Popen[bytes]] = {}
+    driver = None
+    try:
+        for command in SERVICES:
+            arguments = [item.format(port=port) for item in command]
+            with (home / f"{command[0]}.log").open("wb") as log:
+                services[command[0]] = subprocess.Popen(
+                    [sys.executable, "-m", "airflow", *arguments],
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        driver = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("airflow_driver.py"))],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        yield RunningAirflow(environment, services, driver)
+    finally:
+        for process in (*services.values(), *filter(None, [driver])):
+            with contextlib.suppress(ProcessLookupError):
+                process.kill() if process is driver else os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[str | None]:
+    """A PostgreSQL server of a test's own: the SQLAlchemy URL of an empty database, or ``None`` where it is not installed."""
+    if not all(shutil.which(program) for program in ("initdb", "pg_ctl", "psql")):
+        yield None
+        return
+    folder, port = Path(tempfile.mkdtemp(prefix="postgresql-")), _free_port()
+    data = folder / "data"
+    run: dict[str, Any] = {"cwd": "/", "check": True, "capture_output": True}
+    owner = {}
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres", "postgres")
+        owner = {"user": "postgres", "group": "postgres"}
+    options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_connections=400 -c fsync=off"
+    try:
+        subprocess.run(["initdb", "-D", data, "-A", "trust", "-U", "airflow"], **run, **owner)
+        subprocess.run(["pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **run, **owner)
+        try:
+            url = f"postgresql://airflow@127.0.0.1:{port}/postgres"
+            subprocess.run(["psql", url, "-qc", "create database airflow"], **run)
+            yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow"
+        finally:
+            subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], **run, **owner)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
