@@ -77,7 +77,7 @@ class RunningAirflow:
             if sum(state in ("success", "failed") for state in states.values()) >= runs:
                 return self.tasks(dag_id)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{dag_id}: {[item for item in self.tasks(dag_id).values()]}")
+                raise TimeoutError(f"{dag_id}: {list(self.tasks(dag_id).values())}")
             time.sleep(0.5)
 
     def restart(self, name: str, number: int = signal.SIGKILL) -> None:
@@ -157,21 +157,25 @@ def postgresql() -> Iterator[str | None]:
         return
     folder, port = Path(tempfile.mkdtemp(prefix="postgresql-")), _free_port()
     data = folder / "data"
-    run: dict[str, Any] = {"cwd": "/", "check": True, "capture_output": True}
-    owner = {}
+    owner: dict[str, Any] = {"cwd": "/"}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres", "postgres")
-        owner = {"user": "postgres", "group": "postgres"}
+        owner.update(user="postgres", group="postgres")
     options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_connections=400 -c fsync=off"
     try:
-        subprocess.run(["initdb", "-D", data, "-A", "trust", "-U", "airflow"], **run, **owner)
-        subprocess.run(["pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **run, **owner)
+        subprocess.run(["initdb", "-D", data, "-A", "trust", "-U", "airflow"], check=True, capture_output=True, **owner)
+        subprocess.run(
+            ["pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"],
+            check=True,
+            capture_output=True,
+            **owner,
+        )
         try:
             url = f"postgresql://airflow@127.0.0.1:{port}/postgres"
-            subprocess.run(["psql", url, "-qc", "create database airflow"], **run)
+            subprocess.run(["psql", url, "-qc", "create database airflow"], check=True, capture_output=True)
             yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow"
         finally:
-            subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], **run, **owner)
+            subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True, **owner)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

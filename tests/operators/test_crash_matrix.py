@@ -63,15 +63,11 @@ class Scene:
 
     def run(self, dag_id: str, kills: dict[str, int]) -> dict[str, str]:
         """Run a DAG once for each run id, killed at its point; run id -> state of the task."""
-        before = len(self.airflow.call("runs", dag_id=dag_id)) if self.known(dag_id) else 0
+        before = len(self.airflow.call("runs", dag_id=dag_id))
         for run_id, kill in kills.items():
             self.airflow.trigger(dag_id, run_id, **self.conf, kill=kill)
         tasks = self.airflow.wait(dag_id, before + len(kills), 120 + 20 * len(kills))
         return {run_id: tasks[run_id, "step"]["state"] for run_id in kills}
-
-    def known(self, dag_id: str) -> bool:
-        """Whether the DAG had runs before."""
-        return bool(self.airflow.call("runs", dag_id=dag_id))
 
     def points(self, dag_id: str, run_id: str) -> list[str]:
         """The points that a task has passed."""
@@ -155,7 +151,7 @@ def _chosen(points: list[str]) -> list[int]:
     """The points to die at, from 1: all of them, or in a sample those around the calls that change something."""
     if EVERYTHING:
         return list(range(1, len(points) + 1))
-    telling = ("Create", "Defer", "Succeed")
+    telling = ("Create", "Defer", "Succeed", "defer", "xcom")
     return [number for number, point in enumerate(points, 1) if any(word in point for word in telling)]
 
 
