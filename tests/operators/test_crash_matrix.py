@@ -84,6 +84,12 @@ class Scene:
             ids = [run["id"] for page in pages for run in page["jobRuns"]]
             runs = [client.get_job_run(applicationId=application, jobRunId=item)["jobRun"] for item in ids]
             return Counter(run["jobDriver"]["sparkSubmit"]["entryPoint"][len("s3://bucket/") : -3] for run in runs)
+        if kind == "register":  # a repeated call with the same token is accepted, and makes nothing
+            client = self.local.client("sagemaker")
+            pages = client.get_paginator("list_model_packages").paginate(ModelPackageGroupName="group")
+            arns = [item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]]
+            packages = [client.describe_model_package(ModelPackageName=arn) for arn in arns]
+            return Counter(package["CustomerMetadataProperties"]["run"] for package in packages)
         return Counter(
             run
             for call in list(self.local.calls)
@@ -93,13 +99,9 @@ class Scene:
 
 
 def _runs_named(request: Any) -> list[str]:
-    """The run id that a request has in its tags, metadata, environment or name."""
+    """The run id that a request has in its tags or environment."""
     tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
-    found = (
-        tags.get("run")
-        or request.get("CustomerMetadataProperties", {}).get("run")
-        or request.get("Environment", {}).get("RUN")
-    )
+    found = tags.get("run") or request.get("Environment", {}).get("RUN")
     return [found] if found else []
 
 
