@@ -413,6 +413,7 @@ def with_output(text: str) -> str:
         for name, file in re.findall(
             r"^<!-- (?:dag|file) (\S+) -->\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
         ):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_text(portable(file), encoding="utf-8")
         return re.sub(r"^```console\n(.*?)^```$", _console, text, flags=re.MULTILINE | re.DOTALL)
 

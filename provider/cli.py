@@ -145,6 +145,23 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "assess",
+        "Say of each DAG and task of a file or folder what becomes of it, and what to mend first",
+        "assess_commands.assess",
+        (
+            _DAGS,
+            _argument("--output", metavar="FILE", help="where the assessment is written (default: standard output)"),
+            _argument(
+                "--format",
+                choices=("text", "json", "markdown", "html"),
+                default="text",
+                help="form of the assessment; html is one page with the graphs (default: text)",
+            ),
+            _STRICT,
+            *CONVERSION,
+        ),
+    ),
+    Command(
         "validate",
         "Check a pipeline definition, whoever made it",
         "commands.validate",

@@ -14,8 +14,8 @@ from sagemaker_provider.definition import PipelineDefinition, Step
 from sagemaker_provider.definition.findings import RULES, Finding, Severity
 from sagemaker_provider.definition.validation import references
 
-_STYLES = {Severity.ERROR: "bold red", Severity.DIFFERENCE: "yellow", Severity.NOTE: "dim"}
-_WIDE = 200
+STYLES = {Severity.ERROR: "bold red", Severity.DIFFERENCE: "yellow", Severity.NOTE: "dim"}
+WIDE = 200
 """Columns where the output is no terminal: nothing is cut, whatever COLUMNS says."""
 
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
@@ -26,7 +26,7 @@ def show(title: str, findings: list[Finding], definition: PipelineDefinition | N
 
     :param title: DAG id or file; nothing is printed without findings and definition.
     """
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
     if definition is not None:
         console.print(step_tree(title, definition))
     elif findings and title:
@@ -35,7 +35,7 @@ def show(title: str, findings: list[Finding], definition: PipelineDefinition | N
         sorted(findings, key=lambda item: (_RANKS[item.severity], item.code)), lambda item: item.code
     ):
         items = list(group)
-        style = _STYLES[items[0].severity]
+        style = STYLES[items[0].severity]
         heading = Text.assemble((f"  {code} {items[0].severity.value:<10} {RULES[code].title}", style))
         console.print(
             heading if items[0].severity is Severity.NOTE else heading + Text(f"  {items[0].cure}", style="dim")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -41,6 +40,7 @@ from sagemaker_provider.translator.registry import (
     Vanishes,
     XComFile,
     node_id,
+    operator_name,
     translator_for,
 )
 from sagemaker_provider.translator.schedule import date_inputs, schedules
@@ -96,6 +96,8 @@ class Conversion:
     :param date_parameters: parameters that are dates: name -> template, as :func:`.dates.render_dates` takes them.
     :param run_values: parameter -> template or reference that has its value in a run of the DAG.
     :param tasks: task -> the steps that it became.
+    :param step_types: task id -> types of the steps that it becomes, none for one that vanishes. A task without translation
+        is missing.
     """
 
     definition: PipelineDefinition | None
@@ -106,6 +108,7 @@ class Conversion:
     date_parameters: dict[str, str] = field(default_factory=dict)
     run_values: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, list[StepsOfTask]] = field(default_factory=dict)
+    step_types: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Any]:
         """The definition and the findings."""
@@ -152,6 +155,7 @@ class _Compiler:
     starter: Starter | None = None
     findings: list[Finding] = field(default_factory=list)
     started_by: Mapping[str, Any] | None = None
+    translations: dict[str, Translation] = field(default_factory=dict)
 
     def run(self) -> Conversion:
         request, found = pipeline_request(self.dag)
@@ -221,6 +225,7 @@ class _Compiler:
             self.parameters.forms,
             {item.name: in_run[item.name] for item in parameters if item.name in in_run},
             self.steps_of_tasks(),
+            self._step_types(),
         )
 
     def _with_dates(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -240,7 +245,20 @@ class _Compiler:
         return [{**item, "Target": {**item["Target"], **parameters}} for item in requests]
 
     def _failed(self, request: dict[str, Any]) -> Conversion:
-        return Conversion(None, self._by_task(), request)
+        return Conversion(None, self._by_task(), request, step_types=self._step_types())
+
+    def _step_types(self) -> dict[str, tuple[str, ...]]:
+        """The types of the steps that each task becomes, as far as tasks have been translated."""
+        known = {task_id: item for task_id in self.dag.task_dict if (item := self.translations.get(task_id))}
+        return {
+            task_id: (item.type,)
+            if isinstance(item, TaskStep)
+            else tuple(dict.fromkeys(step.type for step in item.steps.values()))
+            if isinstance(item, Steps)
+            else ()
+            for task_id, item in known.items()
+            if not isinstance(item, Stays)
+        }
 
     def _by_task(self) -> list[Finding]:
         """The findings, in order, with the tasks that their nodes belong to."""
@@ -251,7 +269,6 @@ class _Compiler:
 
     def translate_tasks(self) -> None:
         """Ask the registry about every task."""
-        self.translations: dict[str, Translation] = {}
         for task_id in self.order:
             task = self.tasks[task_id]
             translation = self._translation(task)
@@ -311,17 +328,8 @@ class _Compiler:
     def _unmapped(self, task: Any) -> Translation:
         translator, reason = translator_for(task)
         if translator is None:
-            cls = type(task)
-            module = re.sub("^unusual_prefix_[0-9a-f]{40}_", "", cls.__module__)  # Airflow's name for a DAG file
-            return Stays(
-                (
-                    finding(
-                        "SMP201",
-                        f"no translation for {module}.{cls.__qualname__}{reason and ': ' + reason}",
-                        task=task.task_id,
-                    ),
-                )
-            )
+            message = f"no translation for {operator_name(task)}{reason and ': ' + reason}"
+            return Stays((finding("SMP201", message, task=task.task_id),))
         return self._guarded(task, lambda: translator(task, self._given(task.task_id)))
 
     def _guarded(self, task: Any, translate: Callable[[], Translation]) -> Translation:

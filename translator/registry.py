@@ -7,6 +7,7 @@ before ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -269,6 +270,13 @@ BEHAVIOUR: Final = frozenset(
     ]
 )
 """What decides about a task beside its arguments; a subclass that changes it is another kind of task."""
+
+
+def operator_name(task: Any) -> str:
+    """The qualified name of a task's class, without what Airflow puts before the module of a DAG file."""
+    cls = task.operator_class if hasattr(task, "partial_kwargs") else type(task)
+    module = re.sub("^unusual_prefix_[0-9a-f]{40}_", "", cls.__module__)
+    return f"{module}.{cls.__qualname__}"
 
 
 def translator_for(task: Any) -> tuple[Translator | None, str]:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+LONGEST_SOURCE: Final = 2**20
+"""Bytes of the longest file that is read."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,15 @@ def outline(source: str) -> Outline | None:
         tuple(dict.fromkeys(reader.edges)),
         reader.lines,
     )
+
+
+def outline_of(file: Path) -> Outline | None:
+    """Read a DAG file; ``None`` also when it is larger than :data:`LONGEST_SOURCE`, no text, or not there."""
+    try:
+        source = file.read_text(encoding="utf-8") if file.stat().st_size < LONGEST_SOURCE else ""
+    except (OSError, UnicodeDecodeError):
+        return None
+    return outline(source)
 
 
 def _parse(source: str) -> ast.Module | None:

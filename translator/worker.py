@@ -22,21 +22,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 from sagemaker_provider.definition.findings import Finding, Severity, errors, finding
 from sagemaker_provider.translator.convert import Settings
 from sagemaker_provider.translator.inputs import Inputs, clean_environment
 from sagemaker_provider.translator.loading import shown
-from sagemaker_provider.translator.static import outline
+from sagemaker_provider.translator.registry import operator_name
+from sagemaker_provider.translator.static import outline_of
 
 TIMEOUT: Final = 60.0
 """Seconds that loading and converting one file may take."""
-_LONGEST_SOURCE: Final = 2**20
+Progress: TypeAlias = "Callable[[int, int], None]"
 _PROGRAM: Final = """
 import sys
 sys.path[:] = filter(None, sys.path)  # the current folder is no place for modules
@@ -93,9 +94,25 @@ class _Server(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ConvertedTask:
+    """One task.
+
+    :param operator: qualified name of its class.
+    :param downstream: ids of the tasks directly after it.
+    :param step_types: types of the steps that it becomes, none when it vanishes; ``None`` when it has no translation.
+    """
+
+    task_id: str
+    operator: str
+    downstream: tuple[str, ...]
+    step_types: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
 class ConvertedDag:
     """One DAG.
 
+    :param tasks: all of its tasks, in the order in which they were defined.
     :param definition: the JSON text of the definition; ``None`` when there is an error among the findings.
     :param pipeline: members of a CreatePipeline request that come from the DAG.
     :param assets: files that the steps need: relative path -> content.
@@ -104,6 +121,7 @@ class ConvertedDag:
     """
 
     dag_id: str
+    tasks: tuple[ConvertedTask, ...]
     definition: str | None
     pipeline: dict[str, Any]
     findings: list[Finding]
@@ -126,13 +144,21 @@ class ConvertedFile:
     findings: tuple[Finding, ...] = ()
 
 
-def convert_files(request: Request) -> list[ConvertedFile]:
+def convert_files(request: Request, progress: Progress | None = None) -> list[ConvertedFile]:
     """Convert the DAGs of a file or folder, each file in a process of its own.
 
+    :param progress: called with the number of files that are done and of all files, at first and after each.
     :return: the files by name. One that cannot be loaded, takes too long or ends its process has a finding that says so.
     :raises RuntimeError: Airflow cannot be loaded at all.
     """
-    answers = {answer["file"]: _converted(answer, request) for answer in _answers(request)}
+    answers: dict[str, ConvertedFile] = {}
+    for answer in _answers(request):
+        if answer["file"]:
+            answers[answer["file"]] = _converted(answer, request)
+        else:
+            total = int(answer["text"])
+        if progress:
+            progress(len(answers), total)
     files = [answers[name] for name in sorted(answers, key=shown)]
     known = sorted({dag_id for item in files for dag_id in item.dag_ids})
     if not any(item.dags for item in files) and (request.dag_id or not any(item.findings for item in files)):
@@ -146,7 +172,7 @@ def convert_files(request: Request) -> list[ConvertedFile]:
 
 
 def _answers(request: Request) -> Iterator[dict[str, Any]]:
-    """What the server says about each file, as it comes."""
+    """How many files there are, without a name; then what the server says about each file, as it comes."""
     with _LOCK, tempfile.TemporaryDirectory(prefix="sagemaker-convert-") as temporary:
         server = _server()
         assert server.stdin is not None and server.stdout is not None
@@ -214,6 +240,7 @@ def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
         dags = tuple(
             ConvertedDag(
                 item["dag_id"],
+                tuple(map(_task, item["tasks"])),
                 item["definition"],
                 dict(item["pipeline"]),
                 list(map(_finding, item["findings"])),
@@ -246,16 +273,17 @@ def _failed(answer: dict[str, Any], file: str) -> ConvertedFile:
 
 def _held(file: Path) -> str:
     """What a file that does not load seems to hold."""
-    try:
-        source = file.read_text(encoding="utf-8") if file.stat().st_size < _LONGEST_SOURCE else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
-    found = outline(source)
+    found = outline_of(file)
     return f"the file holds {found}" if found and found.tasks else ""
 
 
 def _finding(item: dict[str, Any]) -> Finding:
     return Finding(**{**item, "severity": Severity(item["severity"])})
+
+
+def _task(item: dict[str, Any]) -> ConvertedTask:
+    types = None if item["step_types"] is None else tuple(item["step_types"])
+    return ConvertedTask(item["task_id"], item["operator"], tuple(item["downstream"]), types)
 
 
 # The server
@@ -273,7 +301,10 @@ class _Process:
 
 
 def serve() -> None:
-    """Read requests from standard input; write a line about each file to standard output, and one after the last."""
+    """Read requests from standard input; write to standard output how many files there are, and a line about each.
+
+    A line without a file is the last one.
+    """
     with os.fdopen(os.dup(1), "w") as answers, open(os.devnull, "r+b") as nothing:
         os.dup2(nothing.fileno(), 1)
         _preload()
@@ -283,7 +314,9 @@ def serve() -> None:
             except EOFError:
                 return
             os.chdir(task.folder)
-            if not _convert_all(task, _files(task.request.path), answers):
+            files = _files(task.request.path)
+            _write(answers, "", text=str(len(files)))
+            if not _convert_all(task, files, answers):
                 return
             _write(answers, None)
 
@@ -489,6 +522,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
             {
                 **data,
                 "dag_id": dag.dag_id,
+                "tasks": [_as_data(task, conversion, secrets) for task in dag.task_dict.values()],
                 "definition": None if failed else definition,
                 "assets": {} if failed else {key: base64.b64encode(item).decode() for key, item in assets.items()},
                 "findings": [
@@ -508,12 +542,26 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     }
 
 
+def _as_data(task: Any, conversion: Any, secrets: Iterable[str]) -> dict[str, Any]:
+    return {
+        "task_id": _hidden(task.task_id, secrets),
+        "operator": operator_name(task),
+        "downstream": [_hidden(item, secrets) for item in sorted(task.downstream_task_ids)],
+        "step_types": conversion.step_types.get(task.task_id),
+    }
+
+
+def _hidden(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
 def _clean(findings: Iterable[Finding], stubs: Any, secrets: Iterable[str]) -> list[Finding]:
     """Findings with names in place of tokens, and without secrets."""
     cleaned = []
     for item in findings:
         text = stubs.readable(item.message) if stubs else item.message
-        for secret in secrets:
-            text = text.replace(secret, "***")
-        cleaned.append(replace(item, message=text))
+        message, task, place = (_hidden(part, secrets) for part in (text, item.task, item.place))
+        cleaned.append(replace(item, message=message, task=task, place=place))
     return cleaned
