@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from sagemaker_provider.hooks.console import quotas_url, resource_url
+
+if TYPE_CHECKING:
+    from sagemaker_provider.definition.step_types import Resource
+    from sagemaker_provider.hooks.aws import AwsSettings
 
 
 @dataclass(frozen=True)
@@ -14,13 +21,13 @@ class Cause:
     :param pattern: how the service says it, at the start of ``code: message`` or of a failure reason. Texts of user code
         are put behind ``AlgorithmError:`` or ``ClientError:`` by the service, so they never match.
     :param why: the cause in words; ``{name}`` are groups of the pattern.
-    :param cure: what a person can do.
+    :param cure: what a person can do; empty where there is nothing but to try again.
     :param quota_of: service in whose Service Quotas page the quota is.
     """
 
     pattern: re.Pattern[str]
     why: str
-    cure: str = "try again later"
+    cure: str = ""
     quota_of: str | None = None
 
 
@@ -84,7 +91,7 @@ Serverless User Guide, "jobs-troubleshooting"; texts of quotas and of capacity a
 """
 
 _SERVER_FAULT: Final = Cause(re.compile(""), "an internal error of the service")
-_BROKEN_CONNECTION: Final = Cause(re.compile(""), "the connection to the service broke", "look at the network")
+_BROKEN_CONNECTION: Final = Cause(re.compile(""), "the connection to the service broke")
 _CALL: Final = re.compile(r"An error occurred \((\w+)\) when calling the \w+ operation[^:]*: ")
 
 
@@ -128,3 +135,60 @@ def passing(error: Exception | str) -> str | None:
     if "limit" in named and float(named["wanted"]) > float(named["limit"]):
         return None
     return cause.why.format(**named)
+
+
+def advice(error: Exception | str, region: str, partition: str) -> str:
+    """What a person can do about a failure that lies in the service: one line, or nothing.
+
+    :param error: an error of a call, or the failure reason of a job.
+    :param region: AWS Region.
+    :param partition: AWS partition.
+    """
+    found = cause_of(error)
+    if found is None or not found[0].cure:
+        return ""
+    cause, named = found
+    text = f"{cause.why.format(**named)}: {cause.cure}"
+    if cause.quota_of and (url := quotas_url(cause.quota_of, region, partition)):
+        text += f" at {url}"
+    return text[0].upper() + text[1:]
+
+
+def judge(
+    task: AwsSettings,
+    hook: Any,
+    resource: Resource,
+    identifiers: Mapping[str, Any],
+    description: Mapping[str, Any],
+    lines: int,
+) -> None:
+    """Judge a resource that has ended: show the end of its log, and raise unless it ended in success.
+
+    Secrets that Airflow knows, and values of the job's environment with names such as ``DB_PASSWORD``, are masked in all of
+    it.
+
+    :param task: the operator or sensor; it has the AWS settings and the log.
+    :param hook: hook of the service that ran it.
+    :param resource: its row.
+    :param identifiers: members with which it is described.
+    :param description: its Describe response.
+    :param lines: lines of its log that are shown at most.
+    :raises SageMakerStepError: it failed or was stopped. The message has the status, the reason, what can be done, the last
+        lines of the log and the address of its page in the console.
+    """
+    from airflow.providers.common.compat.sdk import redact
+
+    from sagemaker_provider.hooks.logs import log_text, mask_environment, read_log
+    from sagemaker_provider.hooks.step import SageMakerStepError, ended_well
+
+    mask_environment(description)
+    text = log_text(read_log(task, hook, identifiers, description, lines), lines)
+    try:
+        ended_well(resource, description)
+    except SageMakerStepError as error:
+        region, partition = hook.conn_region_name, hook.conn_partition
+        page = resource_url(identifiers, region, partition)
+        told = (str(error), advice(error.reason, region, partition), text, page and f"See {page}")
+        raise SageMakerStepError(redact("\n".join(part for part in told if part)), error.reason) from None
+    if text:
+        task.log.info("%s", redact(text))  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from sagemaker_provider.definition import paths
 from sagemaker_provider.definition.step_types import Resource, State, state_of
+from sagemaker_provider.hooks.failures import advice
 
 MISSING_CODES = ("ResourceNotFound", "ResourceNotFoundException", "InvalidRequestException")
 EXISTS_CODES = ("ResourceInUse", "ConflictException")
@@ -45,9 +46,14 @@ class SageMakerStepHook(AwsBaseHook):  # type: ignore[misc]
         """Call an operation by its name in the service model.
 
         :return: the response as JSON: times as ISO 8601 text, without the transport's metadata.
-        :raises botocore.exceptions.ClientError: the service refused.
+        :raises botocore.exceptions.ClientError: the service refused; the text also says what can be done about a quota.
         """
-        response = getattr(self.conn, xform_name(operation))(**request)
+        try:
+            response = getattr(self.conn, xform_name(operation))(**request)
+        except ClientError as error:
+            if text := advice(error, self.conn_region_name, self.conn_partition):
+                error.args = (f"{error}\n{text}",)
+            raise
         response.pop("ResponseMetadata", None)
         return json_safe(response)  # type: ignore[no-any-return]
 

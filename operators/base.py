@@ -17,8 +17,9 @@ from sagemaker_provider.definition import paths
 from sagemaker_provider.definition.model import CacheConfig, PropertyFile, RetryPolicy
 from sagemaker_provider.definition.step_types import ENDING, STEP_TYPES, Resource, State, StepType, state_of
 from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.hooks.logs import LOG_LINES
 from sagemaker_provider.operators.attempts import Attempts
-from sagemaker_provider.operators.links import LINK_KEY, SageMakerConsoleLink, console_url, has_page
+from sagemaker_provider.operators.links import leave_links, links_of
 from sagemaker_provider.operators.names import job_name
 from sagemaker_provider.operators.references import Reference, has_properties, kind_of_property
 from sagemaker_provider.operators.rendering import lone_expression
@@ -49,6 +50,7 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         ``stop``, or ``leave`` it running for the next try to take up. A job whose worker dies is taken up in either case.
     :param retry_budget: how long a try waits, in all, for failures to pass that pass by themselves: throttling, internal
         errors of the service, missing capacity, quotas in use.
+    :param log_lines: lines from the end of the job's log in CloudWatch that are shown when it has ended; 0 for none.
     :param aws_conn_id: Airflow connection.
     :param region_name: AWS Region; by default that of the connection.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle.
@@ -63,7 +65,7 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step_type" in vars(cls):
-            cls.operator_extra_links = (SageMakerConsoleLink(),) if has_page(cls.step_type) else ()
+            cls.operator_extra_links = links_of(cls.step_type)
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         poll_interval: float = 30,
         on_interrupt: Literal["stop", "leave"] = "stop",
         retry_budget: timedelta = timedelta(minutes=30),
+        log_lines: int = LOG_LINES,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -100,6 +103,7 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         if not isinstance(retry_budget, timedelta) or retry_budget < timedelta(0):
             raise ValueError(f"{self.task_id}: retry_budget is a timedelta of zero or more, not {retry_budget!r}")
         self.retry_budget = retry_budget
+        self.log_lines = log_lines
 
     # What the step is
 
@@ -371,8 +375,7 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
     def wait_for(self, context: Any, identifiers: dict[str, Any]) -> Any:
         """Wait for a resource: in the triggerer or here. Returns the result of :meth:`finish`."""
         self.running = identifiers
-        if url := console_url(identifiers, self.hook.conn_region_name, self.hook.conn_partition):
-            context["ti"].xcom_push(key=LINK_KEY, value=url)
+        leave_links(context, identifiers, self.hook.conn_region_name, self.hook.conn_partition, self.config)
         description = self.hook.describe(self.resource, identifiers)
         if self.resource.waitable and state_of(self.resource, description)[0] is State.RUNNING:
             if self.deferrable:
@@ -401,10 +404,10 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
 
     def end(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:
         """Judge a resource that has ended, and give the task's result."""
-        from sagemaker_provider.hooks.step import ended_well
+        from sagemaker_provider.hooks.failures import judge
 
         if self.resource.waitable:
-            ended_well(self.resource, description)
+            judge(self, self.hook, self.resource, identifiers, description, self.log_lines)
         return self.finish(context, identifiers, description)
 
     def finish(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:

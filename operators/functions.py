@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.model import OutputParameter
 from sagemaker_provider.definition.outputs import OutputError, typed_outputs
 from sagemaker_provider.operators.base import SageMakerStepOperator, check_event
+from sagemaker_provider.operators.links import leave_links
 from sagemaker_provider.operators.names import digest
 
 
@@ -72,11 +74,26 @@ class SageMakerLambdaStepOperator(_OutputsOperator):
 
     def execute(self, context: Any) -> Any:
         """Invoke once: a repeated call could do the work twice, so a lost answer is a failure."""
-        client = self.aws_hook("lambda", read_timeout=limits.LAMBDA_SECONDS, retries={"total_max_attempts": 1}).conn
-        response = client.invoke(FunctionName=self.function_arn, Payload=json.dumps(self.config).encode())
+        from airflow.providers.common.compat.sdk import redact
+
+        from sagemaker_provider.hooks.logs import log_text
+
+        hook = self.aws_hook("lambda", read_timeout=limits.LAMBDA_SECONDS, retries={"total_max_attempts": 1})
+        name = self.function_arn.split(":")[6] if self.function_arn.startswith("arn:") else self.function_arn
+        leave_links(context, {"FunctionName": name}, hook.conn_region_name, hook.conn_partition)
+        response = hook.conn.invoke(
+            FunctionName=self.function_arn, Payload=json.dumps(self.config).encode(), LogType="Tail"
+        )
         payload = response["Payload"].read().decode()
+        log = log_text(
+            base64.b64decode(response.get("LogResult", "")).decode(errors="replace").splitlines(), self.log_lines
+        )
         if response.get("FunctionError"):
-            raise AirflowException(f"{self.task_id}: {self.function_arn} failed: {payload[:2000]}")
+            raise AirflowException(
+                redact(f"{self.task_id}: {self.function_arn} failed: {payload[:2000]}\n{log}".rstrip())
+            )
+        if log:
+            self.log.info("%s", redact(log))
         try:
             answer = json.loads(payload) if payload else None
         except ValueError:
@@ -124,6 +141,7 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
             "queue": answer_queue,
             "context": f"airflow:{context['ti'].dag_id}/{context['ti'].run_id}/{self.task_id}",
         }
+        leave_links(context, {"QueueUrl": self.queue_url}, hook.conn_region_name, hook.conn_partition)
         self._send("Executing")
         self.log.info("Sent token %s to %s, waiting for the answer on %s", token, self.queue_url, answer_queue)
         if self.deferrable:

@@ -33,6 +33,6 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": modules("hooks", "step", "callback"),
         "sensors": modules("sensors", "step"),
         "triggers": modules("triggers", "step", "callback"),
-        "extra-links": [f"{package}.operators.links.SageMakerConsoleLink"],
+        "extra-links": [f"{package}.operators.links.SageMaker{name}Link" for name in ("Console", "Logs", "Execution")],
         "cli": [f"{package}.cli.airflow_commands"],
     }

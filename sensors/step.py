@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseSensorOper
 
 from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, STEP_TYPES, Resource, State, state_of
 from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.hooks.logs import LOG_LINES
 
 
 class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc]
@@ -19,6 +20,7 @@ class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc
 
     :param identifiers: members of the Describe request; may hold templates.
     :param deferrable: wait in the triggerer instead of a worker.
+    :param log_lines: lines from the end of the job's log in CloudWatch that are shown when it has ended; 0 for none.
     :param aws_conn_id: Airflow connection.
     :param region_name: AWS Region; by default that of the connection.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle.
@@ -35,6 +37,7 @@ class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc
         *,
         identifiers: dict[str, Any],
         deferrable: bool = True,
+        log_lines: int = LOG_LINES,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -45,6 +48,7 @@ class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc
         self.set_aws(aws_conn_id, region_name, verify, botocore_config)
         self.identifiers = identifiers
         self.deferrable = deferrable
+        self.log_lines = log_lines
 
     @property
     def resource(self) -> Resource:
@@ -55,14 +59,15 @@ class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc
 
     def poke(self, context: Any) -> Any:
         """Look once."""
-        from sagemaker_provider.hooks.step import ended_well
+        from sagemaker_provider.hooks.failures import judge
 
-        description = self.aws_hook(self.resource.service).describe(self.resource, self.identifiers)
+        hook = self.aws_hook(self.resource.service)
+        description = hook.describe(self.resource, self.identifiers)
         state, status = state_of(self.resource, description)
         self.log.info("%s: %s", self.identifiers, status)
         if state is State.RUNNING:
             return False
-        ended_well(self.resource, description)
+        judge(self, hook, self.resource, self.identifiers, description, self.log_lines)
         return PokeReturnValue(is_done=True, xcom_value=description)
 
     def execute(self, context: Any) -> Any:

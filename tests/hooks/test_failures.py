@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import pytest
+from airflow.providers.common.compat.sdk import mask_secret
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
+from fake_aws import ServiceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagemaker_provider.hooks.failures import CAUSES, cause_of, passing
+from sagemaker_provider.definition.step_types import TRAINING_JOB
+from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.hooks.failures import CAUSES, advice, cause_of, judge, passing
+from sagemaker_provider.hooks.step import SageMakerStepError, SageMakerStepHook
 from sagemaker_provider.local.faults import PRESETS
 
 QUOTA = (
@@ -18,6 +26,12 @@ QUOTA = (
 CAPACITY = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
+REST = {
+    "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
+    "OutputDataConfig": {"S3OutputPath": "s3://bucket/models"},
+    "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 30},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+}
 
 
 def refused(code: str, message: str = "", status: int = 400) -> ClientError:
@@ -141,4 +155,113 @@ def test_any_text_is_read(text: str) -> None:
 def test_every_cause_can_be_told() -> None:
     for cause in CAUSES:
         assert cause.why.format(**dict.fromkeys(cause.pattern.groupindex, "x"))
-        assert cause.cure
+        assert cause.cure or cause.quota_of is None
+
+
+@pytest.mark.parametrize(
+    ("error", "parts"),
+    [
+        (
+            refused("ResourceLimitExceeded", QUOTA.format(limit=4, used=4, wanted=1)),
+            ["'ml.p3.2xlarge for training job usage' is 4 Instances", "home/services/sagemaker/quotas"],
+        ),
+        (
+            "Job failed as account has reached the service limit on the maximum vCPU it can use concurrently.",
+            ["/emr-serverless/"],
+        ),
+        (CAPACITY, ["no capacity", "another instance type"]),
+    ],
+)
+def test_says_what_can_be_done(error: Exception | str, parts: list[str]) -> None:
+    text = advice(error, "us-west-2", "aws")
+    assert all(part in text for part in parts)
+
+
+@pytest.mark.parametrize("error", ["AlgorithmError: exit code 1", "InternalServerError: We encountered an error", ""])
+def test_says_nothing_where_nothing_can_be_done(error: str) -> None:
+    assert advice(error, "us-west-2", "aws") == ""
+
+
+def test_a_refused_call_says_what_can_be_done(aws: Any) -> None:
+    aws.sagemaker.errors["CreateTrainingJob"] = [
+        ServiceError("ResourceLimitExceeded", QUOTA.format(limit=0, used=0, wanted=1))
+    ]
+    with pytest.raises(ClientError, match="ask for a higher quota at https://us-west-2") as raised:
+        SageMakerStepHook(aws_conn_id=None).create(TRAINING_JOB, {"TrainingJobName": "t", "RoleArn": "x" * 20, **REST})
+    assert raised.value.response["Error"]["Code"] == "ResourceLimitExceeded"
+
+
+class Task(AwsSettings):
+    """What an operator gives to hooks; ``told`` is its log."""
+
+    def __init__(self) -> None:
+        self.set_aws(aws_conn_id=None)
+        self.told: list[str] = []
+        self.log = self
+
+    def info(self, text: str, *values: Any) -> None:
+        """Log."""
+        self.told.append(text % values)
+
+
+@pytest.fixture
+def ended(aws: Any) -> Any:
+    """Judge a training job that ended so: ``ended(status, reason, *log)``; gives what the task's log got."""
+
+    def judged(status: str, reason: str = "", *log: str, lines: int = 20) -> list[str]:
+        client = aws.client("logs")
+        if log:
+            client.create_log_group(logGroupName="/aws/sagemaker/TrainingJobs")
+            names = {"logGroupName": "/aws/sagemaker/TrainingJobs", "logStreamName": "t/algo-1-1"}
+            client.create_log_stream(**names)
+            now = int(time.time() * 1000)
+            client.put_log_events(**names, logEvents=[{"timestamp": now, "message": line} for line in log])
+        task, job = Task(), {"TrainingJobName": "t"}
+        description = {
+            **job,
+            "TrainingJobStatus": status,
+            "Environment": {"DB_PASSWORD": "correct-horse", "MODE": "verbose1"},
+        }
+        if reason:
+            description["FailureReason"] = reason
+        judge(task, task.aws_hook("sagemaker"), TRAINING_JOB, job, description, lines)
+        return task.told
+
+    return judged
+
+
+def test_a_failure_can_be_acted_on(ended: Any) -> None:
+    with pytest.raises(SageMakerStepError) as raised:
+        ended("Failed", CAPACITY, "loading", "waiting for instances")
+    assert str(raised.value).splitlines() == [
+        f"TrainingJob t ended as Failed: {CAPACITY}",
+        "There is no capacity for the instances: wait, or use another instance type or other Availability Zones",
+        "The end of its log:",
+        "  loading",
+        "  waiting for instances",
+        "See https://us-west-2.console.aws.amazon.com/sagemaker/home?region=us-west-2#/jobs/t",
+    ]
+
+
+def test_secrets_are_masked_in_the_failure(ended: Any) -> None:
+    mask_secret("known-to-airflow")
+    with pytest.raises(SageMakerStepError) as raised:
+        ended("Failed", "AlgorithmError: known-to-airflow", "login with correct-horse in verbose1 mode")
+    assert "login with *** in verbose1 mode" in str(raised.value)
+    assert "known-to-airflow" not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def test_the_end_of_the_log_of_a_success_is_shown(ended: Any) -> None:
+    assert ended("Completed", "", "accuracy 0.9", "bye correct-horse") == [
+        "The end of its log:\n  accuracy 0.9\n  bye ***"
+    ]
+
+
+def test_no_lines_are_shown_where_none_are_wanted(ended: Any) -> None:
+    assert ended("Completed", "", "accuracy 0.9", lines=0) == []
+
+
+def test_a_stopped_job_is_a_failure(ended: Any) -> None:
+    with pytest.raises(SageMakerStepError, match="ended as Stopped"):
+        ended("Stopped")

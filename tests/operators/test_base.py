@@ -157,7 +157,8 @@ def test_a_lambda_function_is_invoked_once_even_if_it_fails(aws: Any, mocker: An
         "FunctionError": "Unhandled",
         "Payload": SimpleNamespace(read=lambda: b'{"errorMessage": "boom"}'),
     }
-    mocker.patch.object(SageMakerLambdaStepOperator, "aws_hook", return_value=SimpleNamespace(conn=client))
+    hook = SimpleNamespace(conn=client, conn_region_name="us-west-2", conn_partition="aws")
+    mocker.patch.object(SageMakerLambdaStepOperator, "aws_hook", return_value=hook)
     with pytest.raises(AirflowException, match="boom"):
         task.execute(context("f"))
     assert client.invoke.call_count == 1
