@@ -23,6 +23,7 @@ _KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "error": {"code": "InternalFailure", "message": "An internal error occurred.", "status": 500},
     "latency": {"seconds": None},
     "lost-response": {},
+    "answer": {"body": None},
     "fail": {"message": "InternalServerError: We encountered an internal error. Please try again."},
     "hang": {},
 }
@@ -58,7 +59,7 @@ class Fault:
     """Something that goes wrong.
 
     :param kind: ``throttling`` or ``error`` (the call is refused), ``latency`` (it takes longer), ``lost-response`` (it is
-        carried out, its answer is lost), ``fail`` (the job is created and fails) or ``hang`` (the job never ends by itself).
+        carried out, its answer is lost), ``answer`` (it is carried out, the answer is another text), ``fail`` (the job is created and fails) or ``hang`` (the job never ends by itself).
     :param operation: pattern of API operations, such as ``Create*Job``; for ``fail`` and ``hang`` of those that create the job.
     :param name: pattern of the resource's name, such as ``train-*``; see :func:`resource_name`.
     :param times: how many calls it hits; ``None``: all.
@@ -66,6 +67,7 @@ class Fault:
     :param seconds: how much longer a call takes; ``latency`` only, and required there.
     :param per_second: refuse only calls above that many a second, counted for each operation; ``throttling`` only. Mind
         ``times``, which counts refused calls.
+    :param body: the text that is the answer, such as ``{}``; ``answer`` only, and required there.
     :param code: error code; ``throttling`` and ``error`` only.
     :param message: error text, or for ``fail`` the job's failure reason.
     :param status: HTTP status from 400 to 599; ``throttling`` and ``error`` only.
@@ -79,6 +81,7 @@ class Fault:
     after: int = 0
     seconds: float | None = None
     per_second: float | None = None
+    body: str | None = None
     code: str | None = None
     message: str | None = None
     status: int | None = None
@@ -100,8 +103,9 @@ class Fault:
                 yield f"{member} must be {problem}, not {value!r}"
             if known and value is not None and member not in (*_EVERYWHERE, *_KINDS[self.kind]):
                 yield f"{member} has no meaning for {self.kind}"
-        if self.kind == "latency" and self.seconds is None:
-            yield "seconds is required for latency"
+        for kind, member in (("latency", "seconds"), ("answer", "body")):
+            if self.kind == kind and getattr(self, member) is None:
+                yield f"{member} is required for {kind}"
 
     def matches(self, operation: str, name: str) -> bool:
         """Whether a call is one of those it is for."""
@@ -139,6 +143,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "after": _count,
     "seconds": _number,
     "per_second": _number,
+    "body": _text,
     "code": _text,
     "message": _text,
     "status": _status,
@@ -262,6 +267,11 @@ class Faults:
     def loses_response(self, operation: str, name: str) -> bool:
         """Whether the answer of a call is lost. Ask after the call was carried out, once."""
         return self._met(operation, name, ("lost-response",)) is not None
+
+    def other_answer(self, operation: str, name: str) -> str | None:
+        """The text that a call gets for an answer, if not its own. Ask after the call was carried out, once."""
+        fault = self._met(operation, name, ("answer",))
+        return fault.body if fault else None
 
     def for_job(self, operation: str, name: str) -> Fault | None:
         """What happens to a job: a fault of kind ``fail`` or ``hang``, or nothing. Ask once for a job.

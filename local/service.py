@@ -173,6 +173,7 @@ class LocalSageMaker:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         region = scope["region"] if scope else REGION
         operation = target.partition(".")[2]
+        other = None
         try:
             body = take(environ, MAX_BODY)
             if not _REGION.fullmatch(region):
@@ -185,14 +186,16 @@ class LocalSageMaker:
                 return moto(environ, start)  # type: ignore[no-any-return]
             request = json_object(body)
             answer, status = self.call(operation, request, region), 200
-            if self.faults.loses_response(operation, resource_name(operation, request)):
+            name = resource_name(operation, request)
+            other = self.faults.other_answer(operation, name)
+            if self.faults.loses_response(operation, name):
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         except ServiceError as error:
             answer, status = {"__type": error.code, "message": error.message}, error.status
         except Exception as error:
             _log.exception("The local SageMaker failed in %s", operation)
             answer, status = {"__type": "InternalFailure", "message": f"{type(error).__name__}: {error}"}, 500
-        text = json.dumps(answer).encode()
+        text = (json.dumps(answer) if other is None else other).encode()
         headers = [
             ("Content-Type", "application/x-amz-json-1.1"),
             ("Content-Length", str(len(text))),

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from sagemaker_provider.definition.step_types import (
@@ -89,7 +88,7 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
 
         try:
             yield TriggerEvent(await self._wait())
-        except (BotoCoreError, ClientError, ValueError, AirflowException) as error:
+        except (BotoCoreError, ClientError, ValueError) as error:
             yield TriggerEvent({"identifiers": self.identifiers, "error": f"{error}{_what_runs_on(error)}"})
 
     async def _wait(self) -> dict[str, Any]:

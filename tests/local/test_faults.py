@@ -138,6 +138,11 @@ def test_all_problems_are_named_at_once() -> None:
         assert part in text
 
 
+def test_another_answer_needs_its_text() -> None:
+    with pytest.raises(ValueError, match="body is required for answer"):
+        Fault("answer")
+
+
 @pytest.mark.parametrize("seconds", [True, "1", -1, 0, float("nan"), float("inf"), 10**400])
 def test_seconds_are_checked(seconds: Any) -> None:
     with pytest.raises(ValueError, match="seconds must be a number above 0"):
