@@ -74,6 +74,7 @@ class Plan:
     :param arn: of the pipeline that is there; ``None`` where there is none.
     :param version: its latest version; ``None`` where there is none.
     :param changes: what becomes different: members of the definition below ``Definition``, of the request beside it.
+    :param kept: members that the pipeline has and the deployment does not name, so that they stay.
     :param refusal: why the deployment would be refused without ``force``; ``None`` where it would not.
     """
 
@@ -81,7 +82,8 @@ class Plan:
     arn: str | None
     version: int | None
     changes: tuple[Change, ...]
-    refusal: str | None
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    refusal: str | None = None
 
     def touches(self, member: str) -> bool:
         """Whether a member of the request becomes different."""
@@ -162,7 +164,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
             created = [
                 Change(("Definition", *item.place), item.old, item.new) for item in changes(None, pipeline.definition)
             ]
-            return Plan(pipeline, None, None, (*created, *differences({}, _members(pipeline, {}))), None)
+            return Plan(pipeline, None, None, (*created, *differences({}, _members(pipeline, {}))))
         arn, tags = current["PipelineArn"], self.tags(current["PipelineArn"])
         versions = self.versions(pipeline.name)
         aliases = {alias for item in versions[:1] for alias in item.get("PipelineVersionAliases", ())}
@@ -182,7 +184,9 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         owner = tags.get(OWNER_TAG)
         version = versions[0]["PipelineVersionId"] if versions else None
         refusal = None if owner == pipeline.owned_by else _owned_by_another(pipeline.name, owner, pipeline.owned_by)
-        return Plan(pipeline, arn, version, (*found, *differences(before, wanted)), refusal)
+        named = _members(pipeline, {})
+        kept = {key: value for key, value in before.items() if value is not None and named[key] is None}
+        return Plan(pipeline, arn, version, (*found, *differences(before, wanted)), kept, refusal)
 
     def deploy(self, pipeline: Pipeline, *, force: bool = False) -> Deployment:
         """Create a pipeline, or update what is different.
@@ -267,8 +271,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
             )
         bucket, _, prefix = pipeline.location.removeprefix("s3://").partition("/")
         key = f"{prefix.strip('/')}/definitions/{hashlib.sha256(text.encode()).hexdigest()}.json".lstrip("/")
-        client = self.get_session().client("s3", region_name=self.conn_region_name)
-        client.put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json")
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=text.encode(), ContentType="application/json")
         return {"PipelineDefinitionS3Location": {"Bucket": bucket, "ObjectKey": key}}
 
     def _tag(self, plan: Plan) -> None:
@@ -440,6 +443,11 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         )
 
     # Calls
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of another service, with the settings of this hook."""
+        settings = {"region_name": self._region_name, "verify": self._verify, "config": self._config}
+        return AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type=service, **settings).conn
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         response = getattr(self.conn, operation)(**request)

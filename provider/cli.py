@@ -41,7 +41,7 @@ def _argument(*flags: str, **options: Any) -> Argument:
 
 
 _FORMAT = _argument(
-    "--format", choices=("text", "json"), default="text", help="how findings are printed (default: text)"
+    "--format", choices=("text", "json"), default="text", help="how results are printed (default: text)"
 )
 _DAGS = _argument("path", metavar="FILE_OR_FOLDER", help="DAG file, or folder of DAG files")
 _STRICT = _argument("--strict", action="store_true", help="fail on differences too, not only on errors")
@@ -129,6 +129,48 @@ LOCAL_SETTINGS: Final[dict[str, dict[str, Any]]] = {
 }
 """Options of ``local``: member of ``sagemaker_provider.local.settings.LocalSettings`` -> options of ``argparse``."""
 
+_AWS: Final = (
+    _argument("--region", metavar="NAME", help="AWS Region (default: that of the connection or of boto3)"),
+    _argument(
+        "--aws-conn-id",
+        dest="aws_conn_id",
+        metavar="ID",
+        help="Airflow connection (default: credentials as boto3 finds them, AWS_PROFILE too)",
+    ),
+)
+"""Options of every command that calls AWS."""
+
+_OWNER = _argument("--owner", metavar="TEXT", help="who deploys it, as its tag says (default: the DAG id)")
+_FORCE = _argument("--force", **_SWITCH, help="take a pipeline that another has deployed")
+_PIPELINE = _argument("pipeline", metavar="PIPELINE", help="name, or <name>.pipeline.json")
+_DEPLOYMENT: Final = (
+    _argument(
+        "path", metavar="FILE_OR_FOLDER", nargs="+", help="<name>.pipeline.json, DAG file, or folder of DAG files"
+    ),
+    *CONVERSION,
+    _argument("--name", metavar="NAME", help="name of the pipeline (default: made from the DAG id or file name)"),
+    _argument("--role", metavar="ARN", help="role with which the pipeline runs (default: the conversion setting)"),
+    _OWNER,
+    _argument("--alias", metavar="NAME", action="append", default=[], help="alias for the version; may be repeated"),
+    _argument(
+        "--max-parallel-steps",
+        dest="max_parallel_steps",
+        type=int,
+        metavar="N",
+        help="steps of an execution at once (default: max_active_tasks of the DAG)",
+    ),
+    _argument(
+        "--code-location",
+        dest="code_location",
+        metavar="S3_URI",
+        help="where assets go if the definition has a parameter for it, and large definitions",
+    ),
+    _FORCE,
+    _FORMAT,
+    _STRICT,
+    *_AWS,
+)
+
 COMMANDS: Final = (
     Command(
         "convert",
@@ -166,6 +208,30 @@ COMMANDS: Final = (
         "Check a pipeline definition, whoever made it",
         "commands.validate",
         (_argument("path", metavar="FILE.json", nargs="+", help="definition"), _FORMAT, _STRICT),
+    ),
+    Command(
+        "deploy",
+        "Create pipelines, or update what is different in them",
+        "deploy_commands.deploy",
+        _DEPLOYMENT,
+    ),
+    Command(
+        "diff",
+        "Show what deploy would change; exit code 0: nothing, 3: something, 1: errors, 2: not understood",
+        "deploy_commands.diff",
+        _DEPLOYMENT,
+    ),
+    Command(
+        "versions",
+        "List the versions of a pipeline",
+        "deploy_commands.versions",
+        (_PIPELINE, _FORMAT, *_AWS),
+    ),
+    Command(
+        "delete",
+        "Delete a pipeline with its versions and executions",
+        "deploy_commands.delete",
+        (_PIPELINE, _argument("--yes", **_SWITCH, help="do not ask"), _OWNER, _FORCE, *_AWS),
     ),
     Command(
         "local",

@@ -23,7 +23,9 @@ from sagemaker_provider.definition.findings import Finding, Severity, errors, fi
 from sagemaker_provider.definition.model import EXPERIMENT_OF_THE_PIPELINE
 
 if TYPE_CHECKING:
-    from sagemaker_provider.translator.worker import Request
+    from sagemaker_provider.operators.converted import Converted
+    from sagemaker_provider.translator.defaults import Defaults
+    from sagemaker_provider.translator.worker import ConvertedDag, Request
 
 DONE, FOUND, USAGE = 0, 1, 2
 """Exit codes: done; errors were found; the command cannot be carried out as it was given."""
@@ -38,9 +40,10 @@ def convert(args: Namespace) -> int:
     if folder.exists() and not folder.is_dir():
         return usage_error(f"--output {folder}: not a folder")
     try:
-        files = convert_files(conversion_request(args))
+        request = conversion_request(args)
     except ValueError as error:
         return usage_error(str(error))
+    files = convert_files(request)
     loading = [item for file in files for item in file.findings]
     findings = list(loading)
     report: list[dict[str, Any]] = []
@@ -55,8 +58,13 @@ def convert(args: Namespace) -> int:
         failed = dag.definition is None or fails(found, args.strict)
         if not failed and dag.definition is not None:
             place_of_assets = folder / f"{pipeline_name(dag.dag_id)}.assets"
-            assets = {place_of_assets / name: item for name, item in dag.assets.items()}
-            for place, content in [*assets.items(), (target, f"{dag.definition}\n".encode())]:
+            deploy = folder / f"{pipeline_name(dag.dag_id)}.deploy.json"
+            files_of_dag = {
+                **{place_of_assets / name: item for name, item in dag.assets.items()},
+                target: f"{dag.definition}\n".encode(),
+                deploy: f"{as_converted(dag, request.settings.defaults).deploy_json()}\n".encode(),
+            }
+            for place, content in files_of_dag.items():
                 try:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     write_file(place, content)
@@ -91,6 +99,28 @@ def convert(args: Namespace) -> int:
         summary = f"{len(report) - failed_count} of {len(report)} DAGs converted, {len(errors(findings))} errors, {_count(findings, Severity.DIFFERENCE)} differences"
         Console(stderr=True, highlight=False).print(summary)
     return FOUND if fails(findings, args.strict) else DONE
+
+
+def as_converted(dag: ConvertedDag, defaults: Defaults) -> Converted:
+    """A converted DAG without errors as it is deployed: its pipeline runs with the role that its DAG's jobs have.
+
+    :param defaults: conversion settings.
+    """
+    from sagemaker_provider.operators.converted import Converted
+
+    assert dag.definition is not None
+    role = defaults.value(dag.dag_id, "", "role")
+    return Converted(
+        dag.pipeline["PipelineName"],
+        dag.definition,
+        {
+            **{key: value for key, value in dag.pipeline.items() if key != "PipelineName"},
+            **({"RoleArn": role} if role and role.startswith("arn:") else {}),
+        },
+        dag.assets,
+        dag.schedules,
+        dag.date_parameters,
+    )
 
 
 def conversion_request(args: Namespace) -> Request:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -21,29 +23,40 @@ WIDE = 200
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
+def console() -> Console:
+    """Standard output for people: wide where it is no terminal."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A table without lines."""
+    made = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return made
+
+
 def show(title: str, findings: list[Finding], definition: PipelineDefinition | None, target: Path | None) -> None:
     """Print a DAG's or definition's findings, and the step graph where there is a definition.
 
     :param title: DAG id or file; nothing is printed without findings and definition.
     """
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+    out = console()
     if definition is not None:
-        console.print(step_tree(title, definition))
+        out.print(step_tree(title, definition))
     elif findings and title:
-        console.print(Text(title, style="bold"))
+        out.print(Text(title, style="bold"))
     for code, group in groupby(
         sorted(findings, key=lambda item: (_RANKS[item.severity], item.code)), lambda item: item.code
     ):
         items = list(group)
         style = STYLES[items[0].severity]
         heading = Text.assemble((f"  {code} {items[0].severity.value:<10} {RULES[code].title}", style))
-        console.print(
-            heading if items[0].severity is Severity.NOTE else heading + Text(f"  {items[0].cure}", style="dim")
-        )
+        out.print(heading if items[0].severity is Severity.NOTE else heading + Text(f"  {items[0].cure}", style="dim"))
         for item in items:
-            console.print(Text(f"      {item.located_message}"))
+            out.print(Text(f"      {item.located_message}"))
     if target is not None and definition is not None:
-        console.print(Text(f"  written: {target}"))
+        out.print(Text(f"  written: {target}"))
 
 
 def step_tree(title: str, definition: PipelineDefinition) -> Tree:

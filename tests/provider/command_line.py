@@ -39,4 +39,9 @@ class Commands:
 
     @property
     def files(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir() if path.suffix != ".py" and path.is_file())
+        """The definitions, none without what is deployed with it."""
+        names = sorted(path.name for path in self.folder.iterdir() if path.suffix != ".py" and path.is_file())
+        definitions = [name for name in names if not name.endswith(".deploy.json")]
+        beside = [name.replace(".deploy.json", ".pipeline.json") for name in names if name.endswith(".deploy.json")]
+        assert set(beside) <= set(definitions)
+        return definitions

@@ -12,5 +12,6 @@ from command_line import Commands
 
 @pytest.fixture
 def command(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Run a command in a folder of its own: ``command("convert", "dag.py")``."""
     monkeypatch.chdir(tmp_path)
     return Commands(tmp_path, capfd)

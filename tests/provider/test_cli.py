@@ -85,7 +85,8 @@ def test_all_dags_are_reported_at_once_and_those_without_errors_are_written(ever
         "without_tasks": None,
     }
     written = files_in(everything.folder / "out")
-    assert written == sorted(Path(path).name for path in outputs.values() if path)
+    stems = [Path(path).name.removesuffix(".pipeline.json") for path in outputs.values() if path]
+    assert written == sorted(f"{stem}{end}" for stem in stems for end in (".deploy.json", ".pipeline.json"))
 
 
 def test_what_is_written_is_a_whole_definition(everything: Run) -> None:
@@ -154,7 +155,7 @@ def test_a_good_file_is_converted_into_the_current_folder_and_shown(command: str
     assert "second  Lambda  after first" in found.out
     assert "written: good-one.pipeline.json" in found.out
     assert "1 of 1 DAGs converted, 0 errors, 0 differences" in found.err
-    assert files_in(tmp_path) == ["good-one.pipeline.json", "good.py"]
+    assert files_in(tmp_path) == ["good-one.deploy.json", "good-one.pipeline.json", "good.py"]
 
 
 @pytest.mark.skipif(not AIRFLOW_3, reason="commands of providers came with Airflow 3")

@@ -19,6 +19,17 @@ def test_one_of_several_dags(command: Commands) -> None:
     assert command.files == ["two-b.pipeline.json"]
 
 
+def test_what_is_no_part_of_a_definition_lies_beside_it(command: Commands) -> None:
+    command.write(good=GOOD)
+    (command.folder / "defaults.yaml").write_text("role: arn:aws:iam::123456789012:role/SageMaker")
+    assert command("convert", "good.py", "--defaults", "defaults.yaml").code == 0
+    told = json.loads((command.folder / "good-one.deploy.json").read_text())
+    assert told["pipeline"]["PipelineName"] == "good-one"
+    assert told["pipeline"]["RoleArn"] == "arn:aws:iam::123456789012:role/SageMaker"
+    assert {"Key": "airflow:dag_id", "Value": "good_one"} in told["pipeline"]["Tags"]
+    assert (told["schedules"], told["date_parameters"]) == ([], {})
+
+
 def test_an_unknown_dag_id_names_those_there_are(command: Commands) -> None:
     command.write(two=TWO)
     found = command("convert", "two.py", "--dag-id", "three")
