@@ -2,6 +2,8 @@
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.13 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(name))))
 PYTHON2 ?= $(firstword $(foreach name,python3.12 python3.11 python3.10 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $(name))))
 PYTEST_ARGS ?=
+# A process for each core; the tests of a file share what they set up.
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 FOLDERS := definition hooks triggers sensors operators translator local provider example_dags example_dags/diabetes
 LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 
@@ -52,13 +54,13 @@ demo: .venv/linked
 	@.venv/bin/python -m sagemaker_provider.local.demo
 
 test: .venv/linked
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-nightly: .venv/linked
-	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 ARCHETYPES=all .venv/bin/python -m pytest $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_archetypes.py
+	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 ARCHETYPES=all .venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_archetypes.py
 
 test-airflow2: .venv-airflow2/linked
-	@.venv-airflow2/bin/python -m pytest $(PYTEST_ARGS)
+	@.venv-airflow2/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 # Not python -m pytest: with this folder on the path, pytest finds the plug-in of this package, which the clients do not have.
 test-clients: .venv/linked .venv-clients-v2/ready .venv-clients-v3/ready

@@ -13,6 +13,7 @@ HOME = Path(tempfile.mkdtemp(prefix="sagemaker-provider-tests-"))
 os.environ.update(airflow_settings(HOME))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import fcntl  # noqa: E402
 import json  # noqa: E402
 import shutil  # noqa: E402
 import urllib.request  # noqa: E402
@@ -88,10 +89,22 @@ def fresh_aws(_aws: Aws) -> Callable[[], Aws]:
     return lambda: _reset(_aws)
 
 
+def _migrated(shared: Path) -> Path:
+    """The metadata database that one of the processes of a test run makes for all of them to copy."""
+    with (shared / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home := shared / "airflow").exists():
+            migrate(made := Path(tempfile.mkdtemp(dir=shared)))
+            made.rename(home)
+    return home / "airflow.db"
+
+
 @pytest.fixture(scope="session")
-def airflow() -> Callable[..., list[TaskResult]]:
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[TaskResult]]:
     """Run a DAG of a file in real Airflow: ``airflow(file, dag_id, conf)`` gives how its tasks ended."""
-    migrate(HOME)
+    own = tmp_path_factory.getbasetemp()
+    shutil.copy(_migrated(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own), HOME / "airflow.db")
+    (HOME / "dags").mkdir(exist_ok=True)
 
     def run(file: Path, dag_id: str, conf: dict[str, Any] | None = None) -> list[TaskResult]:
         copy = HOME / "dags" / file.name

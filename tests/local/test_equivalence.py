@@ -69,8 +69,10 @@ def assert_equal(one: Way, other: Way) -> None:
         assert {key: ours[task].get(key) for key in members} == members, task
 
 
-def test_the_churn_example(running: Any, airflow: Any) -> None:
-    file = EXAMPLES / "churn.py"
+def test_the_churn_example(running: Any, airflow: Any, tmp_path: Path) -> None:
+    file, text = tmp_path / "churn.py", (EXAMPLES / "churn.py").read_text(encoding="utf-8")
+    file.write_text(text.replace("default_args={", 'default_args={"poll_interval": 0.5, '), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") != text
     s3 = running.client("s3")
     for script in ("prepare", "evaluate"):
         s3.put_object(Bucket="sagemaker-churn", Key=f"code/{script}.py", Body=SCRIPTS[script].encode())
