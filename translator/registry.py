@@ -136,6 +136,8 @@ class TaskStep:
     :param xcom: from the key of an XCom and a path in it to the path of the property, or to where else it is; ``None``
         where it is nowhere.
     :param wrapper: the key under which the XCom has the Describe response, if it is not the response itself.
+    :param beside: what the XCom describes beside what the step makes: step type, which is the key -> the property of the
+        step that is its name.
     :param assets: files that the step needs, by their paths below the setting ``code_location``.
     :param build: for a step whose arguments depend on what the tasks it reads have become: gives the step. Its arguments
         are then rewritten like those of others.
@@ -158,6 +160,7 @@ class TaskStep:
     made_name: str | None = None
     xcom: XComPath = same_path
     wrapper: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
     assets: Mapping[str, bytes] = field(default_factory=dict)
     build: Callable[[Values], TaskStep] | None = None
     carries: tuple[str, ...] = ()

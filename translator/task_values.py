@@ -19,7 +19,7 @@ from sagemaker_provider.translator.companions import plain, secret_in
 from sagemaker_provider.translator.registry import RETURN_VALUE, LoopIndexes, LoopItem, MappedItem, Setting
 from sagemaker_provider.translator.template_inputs import inputs
 from sagemaker_provider.translator.templates import UntranslatableError
-from sagemaker_provider.translator.values import Values
+from sagemaker_provider.translator.values import Values, XComSource
 
 XCOM: Final = "xcom"
 """Output and property file of a task's results."""
@@ -253,16 +253,23 @@ class TaskValues:
             self.inputs.append((name, source.file))
             self.upstream[task_id] = {"input": name}
         elif source.operation is not None:
-            service, operation = source.operation
-            self.upstream[task_id] = {
-                "service": service,
-                "method": xform_name(operation),
-                "request": {key: self.expression(item) for key, item in source.request.items()},
-                "result": source.result,
-                "wrapper": source.wrapper,
-            }
+            self.upstream[task_id] = self._described(source)
+            if source.beside:
+                self.upstream[task_id]["beside"] = [self._described(item) for item in source.beside]
         else:
             self.upstream[task_id] = {"values": {key: self.expression(item) for key, item in source.values.items()}}
+
+    def _described(self, source: XComSource) -> dict[str, Any]:
+        """The call that describes what a step has made, for the program in the container."""
+        assert source.operation is not None
+        service, operation = source.operation
+        return {
+            "service": service,
+            "method": xform_name(operation),
+            "request": {key: self.expression(item) for key, item in source.request.items()},
+            "result": source.result,
+            "wrapper": source.wrapper,
+        }
 
     def place(self, *parts: Any) -> Any:
         """The S3 URI for XComs of this execution: of a step, of an item of a loop."""

@@ -35,6 +35,8 @@ from sagemaker_provider.translator.templates import is_template
 OPERATORS: Final = "airflow.providers.amazon.aws.operators.sagemaker"
 SENSORS: Final = "airflow.providers.amazon.aws.sensors.sagemaker"
 _ASYNC: Final = "astronomer.providers.amazon.aws"
+_BESIDE: Final = {"Transform": {"Model": "ModelName"}, "Endpoint": {"EndpointConfig": "EndpointConfigName"}}
+"""Operators whose XCom describes two things: see :attr:`.registry.TaskStep.beside`."""
 _NESTED: Final = ("Model", "Transform", "EndpointConfig", "Endpoint", "S3Operations")
 _ROLES: Final = ("RoleArn", "ExecutionRoleArn")
 """Members of the requests in which the operators take the name of a role for its ARN."""
@@ -84,6 +86,7 @@ def _step(
         made_name=made_name if isinstance(made_name, str) else None,
         xcom=xcom or unwrapped(kind),
         wrapper="" if xcom else kind,
+        beside=_BESIDE.get(kind, {}),
         findings=tuple(found),
     )
 

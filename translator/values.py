@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagemaker_provider.definition import paths, shapes
@@ -14,7 +14,7 @@ from sagemaker_provider.definition.expressions import EXPRESSIONS, Get, Join, Js
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.definition.model import CacheConfig, OutputParameter, PropertyFile, RetryPolicy
 from sagemaker_provider.definition.paths import Key, Segment
-from sagemaker_provider.definition.step_types import STEP_TYPES, StepType
+from sagemaker_provider.definition.step_types import STEP_TYPES, Resource, StepType
 from sagemaker_provider.definition.validation import is_literal
 from sagemaker_provider.operators import references
 from sagemaker_provider.operators.records import CleanupSource
@@ -98,6 +98,7 @@ class XComSource:
     :param request: members of the Describe request.
     :param result: path in the response under which the description is, if not the whole.
     :param wrapper: key under which the XCom has the description, if it is not the description itself.
+    :param beside: descriptions that the XCom has beside it.
     """
 
     file: Any = None
@@ -106,6 +107,12 @@ class XComSource:
     request: Mapping[str, Any] = field(default_factory=dict)
     result: str = ""
     wrapper: str = ""
+    beside: tuple[XComSource, ...] = ()
+
+
+def _described(resource: Resource, request: Mapping[str, Any], wrapper: str) -> XComSource:
+    operation = (resource.service, resource.describe or "")
+    return XComSource(operation=operation, request=request, result=resource.result, wrapper=wrapper)
 
 
 class Values:
@@ -367,13 +374,12 @@ class Values:
         if row.resource is None or not row.resource.describe:
             raise templates.UntranslatableError(f"what the step of {task_id!r} gives cannot be read by a job", "SMP304")
         request = {member: step_property(name, *paths.parse(path)) for member, path in row.resource.identifiers.items()}
-        resource = row.resource
-        return XComSource(
-            operation=(resource.service, resource.describe),
-            request=request,
-            result=resource.result,
-            wrapper=step.wrapper,
-        )
+        beside = []
+        for kind, member in step.beside.items():
+            other = STEP_TYPES[kind].resource
+            assert other is not None and other.name is not None
+            beside.append(_described(other, {other.name: step_property(name, member)}, kind))
+        return replace(_described(row.resource, request, step.wrapper), beside=tuple(beside))
 
     def _by_name(self, task_id: str, path: tuple[Segment, ...], *, by_name: bool = False) -> tuple[Segment, ...]:
         """A path with the entries of named lists by their names, as a pipeline addresses them.

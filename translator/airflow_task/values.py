@@ -179,7 +179,10 @@ def described(source: dict[str, Any]) -> Any:
     for name in filter(None, source["result"].split(".")):
         value = value[name]
     value = json.loads(json.dumps(value, default=repr))
-    return {source["wrapper"]: value} if source["wrapper"] else value
+    found = {source["wrapper"]: value} if source["wrapper"] else value
+    for other in source.get("beside", ()):
+        found.update(described(other))
+    return found
 
 
 def decode(value: Any, upstream: Upstream | None) -> Any:

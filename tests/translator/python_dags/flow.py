@@ -1,4 +1,4 @@
-"""A DAG of the TaskFlow kind around a training: dicts as XComs, the context, a command."""
+"""A DAG of the TaskFlow kind around a training and a transform: dicts as XComs, the context, a command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime
 import logging
 from dataclasses import asdict, dataclass
 
-from airflow.providers.amazon.aws.operators.sagemaker import SageMakerTrainingOperator
+from airflow.providers.amazon.aws.operators.sagemaker import SageMakerTrainingOperator, SageMakerTransformOperator
 from airflow.providers.common.compat.sdk import DAG, task
 
 try:
@@ -67,6 +67,11 @@ with DAG("flow", schedule=None, params={"limit": 2, "word": "it's"}) as dag:
         }
 
     @task
+    def scored(result):
+        """Read what the XCom of a transform says of its model."""
+        return [result["Model"]["PrimaryContainer"]["Environment"], result["Transform"]["TransformResources"]]
+
+    @task
     def last(line, ti=None):
         """Read the line and a date that went through a file."""
         when = ti.xcom_pull(task_ids="consume")["when"]
@@ -87,6 +92,26 @@ with DAG("flow", schedule=None, params={"limit": 2, "word": "it's"}) as dag:
             "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
         },
     )
+    score = SageMakerTransformOperator(
+        task_id="score",
+        check_interval=1,
+        config={
+            "Model": {
+                "ModelName": "scorer",
+                "ExecutionRoleArn": "arn:aws:iam::123456789012:role/Jobs",
+                "PrimaryContainer": {"Image": "image", "Environment": {"WORD": "{{ params.word }}"}},
+            },
+            "Transform": {
+                "TransformJobName": "score",
+                "ModelName": "scorer",
+                "TransformInput": {
+                    "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in"}}
+                },
+                "TransformOutput": {"S3OutputPath": f"s3://{BUCKET}/scores"},
+                "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+            },
+        },
+    )
     consumed = consume(data, data["word"], train.output)
     shell = BashOperator(
         task_id="shell",
@@ -95,5 +120,6 @@ with DAG("flow", schedule=None, params={"limit": 2, "word": "it's"}) as dag:
         append_env=True,
     )
     data >> train
+    scored(score.output)
     consumed >> shell
     last(shell.output)
