@@ -939,8 +939,8 @@ RULES: Final[dict[str, Rule]] = {
             ),
             "SMP719": (
                 "Task that could be a native step",
-                "The code makes one call of SageMaker through boto3 and waits; a step of its own would do the same without a job around it.",
-                "Replace the task with the operator.",
+                "The code makes one call of SageMaker through boto3 or the SageMaker SDK and waits; a step of its own would do the same without a job around it.",
+                "Replace the task with the operator, with a check of its config.",
             ),
             "SMP710": (
                 "Name of an earlier Airflow",

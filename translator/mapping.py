@@ -179,6 +179,11 @@ def _loop(
     if upstream := _plain(items):
         if not indexed(upstream):
             raise _CannotMapError(f"the list is what the task {upstream!r} returns, and only Python tasks return lists")
+        if key == "config":  # the Arguments of a step are an object with the members that the API has
+            raise _CannotMapError(
+                f"the config is an item of what {upstream!r} returns, and a pipeline names the members of a request"
+                " beforehand; expand over values of a config that the DAG holds, or let the Python task make the jobs"
+            )
         over = LoopIndexes(upstream)
     elif over is None or not all(isinstance(item, (str, int, float, bool)) for item in over):
         raise _CannotMapError("a loop goes over a list of texts, numbers and booleans that the DAG holds")

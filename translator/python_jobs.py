@@ -18,7 +18,7 @@ from sagemaker_provider.translator.airflow_task.run import delays
 from sagemaker_provider.translator.attributes import facts
 from sagemaker_provider.translator.callables import Reads
 from sagemaker_provider.translator.mapping import is_looped_over
-from sagemaker_provider.translator.native_calls import native_call, operator_for
+from sagemaker_provider.translator.native_calls import native_call
 from sagemaker_provider.translator.packing import Pack, pack
 from sagemaker_provider.translator.registry import (
     Given,
@@ -118,10 +118,7 @@ class Job:
         if callables.raises_skip(self.pack.trees) and self.task.downstream_task_ids:
             self.note("SMP652", "its code raises AirflowSkipException", "python_callable")
         if call := native_call(self.pack.trees):
-            operator = operator_for(call)
-            self.note(
-                "SMP719", f"it calls {call} and otherwise only waits: {operator} does the same", "python_callable"
-            )
+            self.note("SMP719", f"it calls {call.call} and otherwise only waits: {call}", "python_callable")
         if self.with_airflow and set(self.reads.variables):
             self.note("SMP223", "Variables are known to a running Airflow only", "python_callable")
 

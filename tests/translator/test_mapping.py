@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.providers.amazon.aws.operators.sagemaker import SageMakerTrainingOperator
 from airflow.providers.common.compat.sdk import BaseOperator, task, task_group
 from dag_makers import FUNCTION, IMAGE, ROLE, codes, make_dag, messages, step, steps_of
 
@@ -202,6 +203,12 @@ def test_only_python_tasks_read_the_items_of_a_result() -> None:
     conversion = over_a_result(lambda numbers: Invoke.partial(task_id="t").expand(a=numbers))
     assert conversion.definition is None
     assert "only Python and Bash tasks can read" in messages(conversion, "SMP204")[0]
+
+
+def test_a_request_that_another_task_returns_is_refused() -> None:
+    conversion = over_a_result(lambda numbers: SageMakerTrainingOperator.partial(task_id="t").expand(config=numbers))
+    assert conversion.definition is None
+    assert "the config is an item of what 'numbers' returns" in messages(conversion, "SMP204")[0]
 
 
 def test_a_loop_goes_over_one_result_only() -> None:
