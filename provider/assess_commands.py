@@ -120,7 +120,9 @@ def _summary(assessment: Assessment, path: str) -> Iterator[str]:
     yield f"{path}: {plural(assessment.files, 'file')}"
     tasks = [task for dag in assessment.dags for task in dag.tasks]
     for items, noun in ((assessment.dags, "DAG"), (tasks, "task")):
-        counts = ", ".join(f"{count:,} {_counted(verdict, count)}" for verdict, count in counted(items).items() if count)
+        counts = ", ".join(
+            f"{count:,} {_counted(verdict, count)}" for verdict, count in counted(items).items() if count
+        )
         yield f"{plural(len(items), noun)}{counts and ': ' + counts}"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -20,6 +21,8 @@ STYLES = {Severity.ERROR: "bold red", Severity.DIFFERENCE: "yellow", Severity.NO
 WIDE = 200
 """Columns where the output is no terminal: nothing is cut, whatever COLUMNS says."""
 
+_LINES = 3
+"""Lines that differences and notes of one code take, before the others are only counted."""
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -53,10 +56,35 @@ def show(title: str, findings: list[Finding], definition: PipelineDefinition | N
         style = STYLES[items[0].severity]
         heading = Text.assemble((f"  {code} {items[0].severity.value:<10} {RULES[code].title}", style))
         out.print(heading if items[0].severity is Severity.NOTE else heading + Text(f"  {items[0].cure}", style="dim"))
-        for item in items:
-            out.print(Text(f"      {item.located_message}"))
+        for line in gathered(items):
+            out.print(Text(f"      {line}"))
     if target is not None and definition is not None:
         out.print(Text(f"  written: {target}"))
+
+
+def gathered(items: Sequence[Finding]) -> Iterator[str]:
+    """The lines that show the findings of one code: every error, and of the others what they have in common.
+
+    What is said of several tasks is one line. Of many lines the first are shown, and of whom the others are.
+    """
+    if items[0].severity is Severity.ERROR:
+        yield from (item.located_message for item in items)
+        return
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for item in items:
+        alike.setdefault((item.dag, item.message), []).append(item)
+    every = list(alike.values())
+    for same in every[: _LINES if len(every) > _LINES + 1 else None]:
+        place = same[0].place if len({item.place for item in same}) == 1 else ""
+        yield replace(same[0], task=_tasks(same), place=place).located_message
+    if len(every) > _LINES + 1:
+        rest = [item for same in every[_LINES:] for item in same]
+        tasks = _tasks(rest)
+        yield f"... and {len(rest)} more{tasks and f' of {tasks}'}; --format json shows all"
+
+
+def _tasks(items: Iterable[Finding]) -> str:
+    return ", ".join(dict.fromkeys(item.task for item in items if item.task))
 
 
 def step_tree(title: str, definition: PipelineDefinition) -> Tree:
