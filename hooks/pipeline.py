@@ -16,6 +16,7 @@ from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.comparison import Change, changes, differences
 from sagemaker_provider.definition.model import DefinitionError, PipelineDefinition
 from sagemaker_provider.definition.parameters import checked, write
+from sagemaker_provider.definition.selection import select
 from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, State, state_of
 from sagemaker_provider.hooks.step import SageMakerStepError, exists_already, is_missing, json_safe, reason_of
 
@@ -345,10 +346,11 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         :return: ARN of the execution.
         :raises PipelineError: there is no such pipeline, or a parameter or step does not fit; all reasons at once.
         """
+        steps = list(steps)
         described = self.find_or_fail(name, version=version, alias=alias)
         given = {key: value for key, value in (parameters or {}).items() if value is not None}
         if text := described.get("PipelineDefinition"):  # pipelines that AWS manages have none
-            self._require_startable(name, PipelineDefinition.from_json(text), given)
+            _require_startable(name, PipelineDefinition.from_json(text), given, steps, source_execution)
         request: dict[str, Any] = {
             "PipelineName": name,
             "ClientRequestToken": request_token("start", name, token) if token else uuid.uuid4().hex,
@@ -363,12 +365,6 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
             request["SelectiveExecutionConfig"] = {**source, "SelectedSteps": chosen}
         request = {key: value for key, value in request.items() if value is not None}
         return str(self._call("start_pipeline_execution", **request)["PipelineExecutionArn"])
-
-    @staticmethod
-    def _require_startable(name: str, definition: PipelineDefinition, given: Mapping[str, Any]) -> None:
-        _, problems = checked(definition, given)
-        if problems:
-            raise PipelineError(f"pipeline {name!r} cannot start: {'; '.join(problems)}")
 
     def describe(self, execution: str) -> dict[str, Any]:
         """The Describe response of an execution (an ARN), as JSON."""
@@ -511,6 +507,24 @@ def _reason(step: Mapping[str, Any]) -> str:
 def request_token(*parts: str) -> str:
     """A ClientRequestToken, 64 characters, that is the same for the same texts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _require_startable(
+    name: str,
+    definition: PipelineDefinition,
+    given: Mapping[str, Any],
+    steps: Sequence[str],
+    source_execution: str | None,
+) -> None:
+    _, problems = checked(definition, given)
+    if steps:
+        selection = select(definition, steps)
+        problems += selection.problems
+        if selection.outside and not source_execution:
+            needed = ", ".join(sorted({step for step, _ in selection.outside}))
+            problems.append(f"the selected steps need the results of {needed} from another execution")
+    if problems:
+        raise PipelineError(f"pipeline {name!r} cannot start: {'; '.join(problems)}")
 
 
 def _require_valid(pipeline: Pipeline) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sagemaker_provider.definition import Get, PipelineDefinition, Step
-from sagemaker_provider.definition.expressions import walk
+from sagemaker_provider.definition import PipelineDefinition, Step
+from sagemaker_provider.definition.selection import needs
 from sagemaker_provider.local import step_kinds, steps
 from sagemaker_provider.local.evaluation import StepFailedError
 from sagemaker_provider.local.pipelines import step_kind, steps_of
@@ -374,7 +374,7 @@ class _Loop:
                 f"{step.name}-{index}",
                 step,
                 self.node.order,
-                tuple((f"{name}-{index}", trigger) for name, trigger in _needs(step) if name in names),
+                tuple((f"{name}-{index}", trigger) for name, trigger in needs(step) if name in names),
                 loop=(self.node.name, index, item),
                 siblings=names,
             )
@@ -419,18 +419,5 @@ def nodes_of(definition: PipelineDefinition, selected: list[str] | None = None) 
             continue
         branch = (enclosing[-1][0].name, enclosing[-1][1]) if enclosing else None
         inner = {item.name for item in step.branches().get("ForEachBody", ())}
-        needs = [need for item in (step, *step.branches().get("ForEachBody", ())) for need in _needs(item)]
-        yield Node(step.name, step, order, tuple(dict.fromkeys(need for need in needs if need[0] not in inner)), branch)
-
-
-def _needs(step: Step) -> Iterator[tuple[str, str]]:
-    """What a step waits for: (step, trigger), declared or by reference."""
-    yield from step.dependencies()
-    if step.type == "Cleanup":
-        declared = {name for name, _ in step.dependencies()}
-        for source in step.arguments.get("Resources", {}).get("S3", ()):
-            if source["StepName"] not in declared:
-                yield source["StepName"], "Completed"
-    for _, expression in walk([step.own_arguments(), dict(step.members)]):
-        if isinstance(expression, Get) and expression.scope == "Steps":
-            yield expression.name, "Completed"
+        waits = [need for item in (step, *step.branches().get("ForEachBody", ())) for need in needs(item)]
+        yield Node(step.name, step, order, tuple(dict.fromkeys(need for need in waits if need[0] not in inner)), branch)

@@ -105,7 +105,7 @@ def read_converted(path: Path, name: str | None = None) -> Converted:
     :raises ValueError: a file cannot be read or is not of its form; the message begins with its name.
     """
     stem = path.name.removesuffix(DEFINITION).removesuffix(".json")
-    definition = _read(path, lambda text: PipelineDefinition.from_json(text) and text)
+    definition = _read(path, _definition_text)
     beside, folder = path.with_name(f"{stem}{DEPLOY}"), path.with_name(f"{stem}{ASSETS}")
     told = _read(beside, _deploy_members) if beside.exists() else {}
     request = dict(told.get("pipeline", {}))
@@ -133,6 +133,11 @@ def _read(path: Path, become: Callable[[str], _Read]) -> _Read:
         raise ValueError(f"{path}: is not UTF-8 text") from None
     except (DefinitionError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _definition_text(text: str) -> str:
+    PipelineDefinition.from_json(text)
+    return text
 
 
 def _deploy_members(text: str) -> dict[str, Any]:

@@ -36,8 +36,7 @@ def calls_aws(command: Callable[[Namespace], int]) -> Callable[[Namespace], int]
 
         codes = [FOUND]
 
-        @suppress_logs_and_warning  # hooks log where their credentials come from, on standard output
-        def quietly(args: Namespace) -> None:
+        def told(args: Namespace) -> None:
             try:
                 codes[0] = command(args)
             except ClientError as error:
@@ -45,7 +44,8 @@ def calls_aws(command: Callable[[Namespace], int]) -> Callable[[Namespace], int]
             except (AirflowException, BotoCoreError) as error:
                 usage_error(" ".join(str(error).split()))
 
-        quietly(Namespace(**{**vars(args), "verbose": False}))
+        # Hooks log where their credentials come from, on standard output.
+        suppress_logs_and_warning(told)(Namespace(**{**vars(args), "verbose": False}))
         return codes[0]
 
     return run

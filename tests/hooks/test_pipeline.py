@@ -237,6 +237,10 @@ def test_an_unknown_pipeline_or_version_is_named(hook: Any) -> None:
 def test_steps_start_alone(hook: Any, pipelines: Pipelines) -> None:
     hook.deploy(TWO)
     source = pipelines.wait(hook.start("p"))
+    with pytest.raises(PipelineError, match="need the results of a from another execution"):
+        hook.start("p", steps=["b"])
+    with pytest.raises(PipelineError, match="has no step 'c'"):
+        hook.start("p", steps=["c"])
     arn = pipelines.wait(hook.start("p", steps=["b"], source_execution=source))
     assert "SelectiveExecutionResult" in hook.steps(arn)[0]
     assert [step["StepName"] for step in hook.steps(arn)] == ["a", "b"]
