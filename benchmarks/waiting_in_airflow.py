@@ -13,17 +13,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from sagemaker_provider.local.service import LocalSettings, local_sagemaker
+from sagemaker_provider.local.service import LocalSageMaker, LocalSettings, local_sagemaker
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from running_airflow import postgresql, running_airflow  # noqa: E402
+from running_airflow import RunningAirflow, postgresql, running_airflow  # noqa: E402
 
 RATES = {"CreateTrainingJob": 1.0, "ListTrainingJobs": 2.0, "DescribeTrainingJob": 20.0}
 """Calls a second. Create: the Developer Guide; List: reports of users; Describe: not published, our guess."""
@@ -54,64 +56,83 @@ def main() -> int:
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(args.tasks),
         }
         with running_airflow(Path(folder), ROOT / "benchmarks" / "waiting_dags", database, **variables) as airflow:
-            airflow.trigger("waiting", "run")
-            left: dict[str, float] = {}
-            waiting: list[tuple[float, int]] = []
-            deferred: set[str] = set()
-            memory = 0
-            deadline = time.time() + 4 * args.job + 20 * args.tasks
-            while time.time() < deadline:
-                states = {task: item["state"] for (_, task), item in airflow.tasks("waiting").items()}
-                now = time.time()
-                for task, state in states.items():
-                    if state == "deferred":
-                        deferred.add(task)
-                    elif task in deferred:
-                        left.setdefault(task, now)
-                if Counter(states.values())["deferred"] == args.tasks:
-                    waiting.append((now, len(local.calls) + sum(map(local.faults.hits, throttles))))
-                memory = max(memory, _memory(airflow.services["triggerer"].pid))
-                if states and all(state in ("success", "failed", "upstream_failed") for state in states.values()):
-                    break
-                time.sleep(1)
-            jobs = local.call("ListTrainingJobs", {"MaxResults": 100})
-            ends: dict[str, float] = {}
-            while True:
-                for job in jobs["TrainingJobSummaries"]:
-                    ends[job["TrainingJobName"]] = _seconds(job["TrainingEndTime"])
-                if not jobs.get("NextToken"):
-                    break
-                jobs = local.call("ListTrainingJobs", {"MaxResults": 100, "NextToken": jobs["NextToken"]})
-        table = Table("measure", "value", title=f"{args.tasks} tasks wait at once, poll interval {args.poll:g} s")
-        table.add_row("ends of tasks", str(dict(Counter(states.values()))))
-        table.add_row("jobs made", str(len(ends)))
-        if len(waiting) > 1:
-            (began, before), (ended, after) = waiting[0], waiting[-1]
-            minutes = (ended - began) / 60
-            rate, one_each = (after - before) / minutes, args.tasks * 60 / args.poll
-            table.add_row("calls a minute while all wait", f"{rate:.1f} (seen for {minutes:.1f} minutes)")
-            table.add_row(
-                "one Describe for each task and poll", f"{one_each:.0f} a minute, {one_each / rate:.0f} times as many"
-            )
-        names = {task: next((name for name in ends if name.startswith(_prefix(task))), "") for task in left}
-        delays = sorted(left[task] - ends[name] for task, name in names.items() if name)
-        if len(delays) > 1:
-            table.add_row("detected after the end, median", f"{statistics.median(delays):.1f} s")
-            table.add_row("detected after the end, 95th of 100", f"{delays[int(0.95 * len(delays))]:.1f} s")
-        table.add_row("memory of the triggerer (all its processes)", f"{memory} MB")
-        table.add_row("throttled calls", str({item.operation: local.faults.hits(item) for item in throttles}))
-        Console().print(table)
-        return 0 if Counter(states.values()) == {"success": args.tasks} and len(ends) == args.tasks else 1
+            seen = watch(airflow, args.tasks, lambda: len(local.calls) + sum(map(local.faults.hits, throttles)))
+        ends = {job["TrainingJobName"]: job["TrainingEndTime"].timestamp() for job in _jobs(local)}
+        throttled = {item.operation: local.faults.hits(item) for item in throttles}
+    table = Table("measure", "value", title=f"{args.tasks} tasks wait at once, poll interval {args.poll:g} s")
+    for row in rows(seen, ends, args.tasks * 60 / args.poll):
+        table.add_row(*row)
+    table.add_row("throttled calls", str(throttled))
+    Console().print(table)
+    return 0 if seen.states == {"success": args.tasks} and len(ends) == args.tasks else 1
 
 
-def _prefix(task_id: str) -> str:
-    return task_id.replace("_", "-") + "-"
+@dataclass
+class Seen:
+    """What happened.
+
+    :param states: state -> how many tasks ended in it.
+    :param left: task -> when it left the triggerer, in seconds since 1970.
+    :param calls: time and number of calls so far, while all tasks waited.
+    :param memory: most memory of the triggerer's processes, in MB.
+    """
+
+    states: Counter[str] = field(default_factory=Counter)
+    left: dict[str, float] = field(default_factory=dict)
+    calls: list[tuple[float, int]] = field(default_factory=list)
+    memory: int = 0
 
 
-def _seconds(moment: datetime | float | str) -> float:
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    return moment.timestamp() if isinstance(moment, datetime) else float(moment)
+def watch(airflow: RunningAirflow, tasks: int, calls: Callable[[], int]) -> Seen:
+    """Run the DAG, and look every second until all tasks have ended."""
+    airflow.trigger("waiting", "run")
+    seen, deferred = Seen(), set()
+    while not seen.states or set(seen.states) - {"success", "failed", "upstream_failed"}:
+        time.sleep(1)
+        states = {task: str(item["state"]) for (_, task), item in airflow.tasks("waiting").items()}
+        seen.states, now = Counter(states.values()), time.time()
+        deferred |= {task for task, state in states.items() if state == "deferred"}
+        for task in deferred - seen.left.keys():
+            if states[task] != "deferred":
+                seen.left[task] = now
+        if seen.states["deferred"] == tasks:
+            seen.calls.append((now, calls()))
+        seen.memory = max(seen.memory, _memory(airflow.services["triggerer"].pid))
+    return seen
+
+
+def rows(seen: Seen, ends: Mapping[str, float], one_each: float) -> Iterator[tuple[str, str]]:
+    """The measures.
+
+    :param ends: job -> when it ended, in seconds since 1970.
+    :param one_each: calls a minute if each task made one at each poll.
+    """
+    yield "ends of tasks", str(dict(seen.states))
+    yield "jobs made", str(len(ends))
+    if len(seen.calls) > 1:
+        (began, before), (ended, after) = seen.calls[0], seen.calls[-1]
+        minutes = (ended - began) / 60
+        rate = (after - before) / minutes
+        yield "calls a minute while all wait", f"{rate:.1f} (seen for {minutes:.1f} minutes)"
+        yield (
+            "one Describe for each task and poll",
+            f"{one_each:.0f} a minute, {one_each / max(rate, 0.1):.0f} times as many",
+        )
+    delays = sorted(
+        when - end
+        for task, when in seen.left.items()
+        for name, end in ends.items()
+        if name.startswith(f"{task.replace('_', '-')}-")
+    )
+    if len(delays) > 1:
+        yield "seen after the end, median", f"{statistics.median(delays):.1f} s"
+        yield "seen after the end, 95th of 100", f"{delays[int(0.95 * len(delays))]:.1f} s"
+    yield "memory of the triggerer, all its processes", f"{seen.memory} MB"
+
+
+def _jobs(local: LocalSageMaker) -> list[dict[str, Any]]:
+    pages = local.client("sagemaker").get_paginator("list_training_jobs").paginate()
+    return [job for page in pages for job in page["TrainingJobSummaries"]]
 
 
 def _memory(group: int) -> int:

@@ -142,6 +142,8 @@ def running_airflow(home: Path, dags: Path, database: str | None = None, **setti
             stdout=subprocess.PIPE,
             text=True,
         )
+        while AIRFLOW_3 and services["api-server"].poll() is None and not _serves(port):
+            time.sleep(0.2)
         yield RunningAirflow(environment, services, driver)
     finally:
         for process in (*services.values(), *filter(None, [driver])):
@@ -179,6 +181,11 @@ def postgresql() -> Iterator[str | None]:
             subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True, **owner)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serves(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:
