@@ -406,6 +406,7 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         """Judge a resource that has ended, and give the task's result."""
         from sagemaker_provider.hooks.failures import judge
 
+        self.described = description
         if self.resource.waitable:
             judge(self, self.hook, self.resource, identifiers, description, self.log_lines)
         return self.finish(context, identifiers, description)
@@ -413,6 +414,24 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
     def finish(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:
         """The task's XCom, from the Describe response of a resource that ended well."""
         return description
+
+    # What OpenLineage asks for
+
+    described: dict[str, Any] | None = None
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """What the step is going to read and write, as far as its config says it."""
+        from sagemaker_provider.operators.lineage import lineage
+
+        return lineage(self.step_type, self.step_arguments())
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What the step has read and written, and what it has created; also when it failed."""
+        from sagemaker_provider.operators.lineage import lineage
+
+        return lineage(self.step_type, self.described or self.step_arguments())
+
+    # Stopping
 
     running: dict[str, Any] | None = None
 
