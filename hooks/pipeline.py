@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -142,6 +142,14 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
             raise PipelineError(f"there is no pipeline {name!r}{what} in {self.conn_region_name}")
         return found
 
+    def pipelines(self, prefix: str | None = None) -> list[dict[str, Any]]:
+        """Summaries of the pipelines of the account, by name.
+
+        :param prefix: how their names begin.
+        """
+        wanted = {"PipelineNamePrefix": prefix} if prefix else {}
+        return self._all("list_pipelines", "PipelineSummaries", SortBy="Name", SortOrder="Ascending", **wanted)
+
     def tags(self, arn: str) -> dict[str, str]:
         """The tags of a pipeline."""
         return {item["Key"]: item["Value"] for item in self._all("list_tags", "Tags", ResourceArn=arn)}
@@ -175,7 +183,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
             "PipelineDisplayName": current.get("PipelineDisplayName"),
             "ParallelismConfiguration": current.get("ParallelismConfiguration"),
             "Tags": {key: value for key, value in tags.items() if key in pipeline.tags or key.startswith(_OWN_TAGS)},
-            "PipelineVersionAliases": dict.fromkeys(sorted(aliases & set(pipeline.aliases)), True),
+            "PipelineVersionAliases": dict.fromkeys(sorted(aliases & set(pipeline.aliases)), True) or None,
         }
         wanted = _members(pipeline, before)
         found = [
@@ -391,6 +399,20 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         answer = self._call("describe_pipeline_definition_for_execution", PipelineExecutionArn=execution)
         return PipelineDefinition.from_json(answer["PipelineDefinition"])
 
+    def metrics(self, steps: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+        """The last metrics of training and tuning steps: name of the step -> name of the metric -> value.
+
+        :param steps: see :meth:`steps`.
+        """
+        found: dict[str, dict[str, float]] = {}
+        for step in steps:
+            for kind, (operation, member, values) in _METRICS.items():
+                arn = step.get("Metadata", {}).get(kind, {}).get("Arn")
+                described = self._call(operation, **{member: arn.rpartition("/")[2]}) if arn else {}
+                if listed := values(described):
+                    found[step["StepName"]] = {item["MetricName"]: item["Value"] for item in listed}
+        return found
+
     def executions(self, name: str, *, limit: int | None = None) -> list[dict[str, Any]]:
         """Summaries of the executions of a pipeline, the latest first.
 
@@ -455,6 +477,22 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         pages = self.conn.get_paginator(operation).paginate(**request, PaginationConfig={"MaxItems": limit})
         return [json_safe(item) for page in pages for item in page.get(member, ())]
 
+
+_METRICS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]]]] = {
+    "TrainingJob": (
+        "describe_training_job",
+        "TrainingJobName",
+        lambda job: job.get("FinalMetricDataList", []),
+    ),
+    "TuningJob": (
+        "describe_hyper_parameter_tuning_job",
+        "HyperParameterTuningJobName",
+        lambda job: list(
+            filter(None, [job.get("BestTrainingJob", {}).get("FinalHyperParameterTuningJobObjectiveMetric")])
+        ),
+    ),
+}
+"""Member of a step's metadata -> the operation that describes the job, the member with its name, and its metrics."""
 
 _UPDATED: Final = (
     "Definition",
@@ -548,7 +586,7 @@ def _members(pipeline: Pipeline, before: Mapping[str, Any]) -> dict[str, Any]:
             "ParallelismConfiguration", before.get("ParallelismConfiguration")
         ),
         "Tags": _tags(pipeline),
-        "PipelineVersionAliases": dict.fromkeys(pipeline.aliases, True),
+        "PipelineVersionAliases": dict.fromkeys(pipeline.aliases, True) or None,
     }
 
 

@@ -143,6 +143,24 @@ _AWS: Final = (
 _OWNER = _argument("--owner", metavar="TEXT", help="who deploys it, as its tag says (default: the DAG id)")
 _FORCE = _argument("--force", **_SWITCH, help="take a pipeline that another has deployed")
 _PIPELINE = _argument("pipeline", metavar="PIPELINE", help="name, or <name>.pipeline.json")
+_EXECUTION = _argument(
+    "execution", metavar="EXECUTION", help="ARN, PIPELINE/ID, or a pipeline for its latest execution"
+)
+_PARALLEL = _argument(
+    "--max-parallel-steps", dest="max_parallel_steps", type=int, metavar="N", help="steps of this execution at once"
+)
+_POLL = _argument(
+    "--poll-interval",
+    dest="poll_interval",
+    type=float,
+    default=5.0,
+    metavar="SECONDS",
+    help="between two looks while waiting (default: 5)",
+)
+_WAIT: Final = (
+    _argument("--wait", **_SWITCH, help="show the steps until the execution ends; exit code 1 unless it succeeds"),
+    _POLL,
+)
 _DEPLOYMENT: Final = (
     _argument(
         "path", metavar="FILE_OR_FOLDER", nargs="+", help="<name>.pipeline.json, DAG file, or folder of DAG files"
@@ -226,6 +244,89 @@ COMMANDS: Final = (
         "List the versions of a pipeline",
         "deploy_commands.versions",
         (_PIPELINE, _FORMAT, *_AWS),
+    ),
+    Command(
+        "start",
+        "Start an execution, after a check of its parameters",
+        "execution_commands.start",
+        (
+            _PIPELINE,
+            _argument(
+                "--parameter", metavar="NAME=VALUE", action="append", default=[], help="a parameter; may be repeated"
+            ),
+            _argument("--date", metavar="DATE", help="logical date for which the date parameters are computed"),
+            _argument(
+                "--data-interval",
+                dest="data_interval",
+                nargs=2,
+                metavar=("START", "END"),
+                help="data interval for the date parameters that read it",
+            ),
+            _argument("--version", type=int, metavar="N", help="number of the version (default: the latest)"),
+            _argument("--alias", metavar="NAME", help="alias of the version"),
+            _argument(
+                "--step", metavar="NAME", action="append", default=[], help="run only this step; may be repeated"
+            ),
+            _argument(
+                "--source",
+                metavar="EXECUTION",
+                help="whose results the steps read that are before those of --step: PIPELINE/ID, ARN, or 'latest'",
+            ),
+            _argument("--token", metavar="TEXT", help="the same text starts one execution, however often it is given"),
+            _argument("--display-name", dest="display_name", metavar="NAME", help="name of the execution in Studio"),
+            _argument("--description", metavar="TEXT", help="description of the execution"),
+            _PARALLEL,
+            *_WAIT,
+            _FORMAT,
+            *_AWS,
+        ),
+    ),
+    Command(
+        "status",
+        "Show the steps of an execution: states, times, attempts, cache hits, reasons of failures",
+        "execution_commands.status",
+        (
+            _EXECUTION,
+            _argument("--watch", **_SWITCH, help="until the execution ends; exit code 1 unless it succeeds"),
+            _POLL,
+            _FORMAT,
+            *_AWS,
+        ),
+    ),
+    Command(
+        "list",
+        "List pipelines",
+        "execution_commands.list_pipelines",
+        (_argument("--prefix", metavar="TEXT", help="how their names begin"), _FORMAT, *_AWS),
+    ),
+    Command(
+        "executions",
+        "List the executions of a pipeline, the latest first",
+        "execution_commands.executions",
+        (
+            _PIPELINE,
+            _argument("--limit", type=int, default=20, metavar="N", help="how many (default: 20)"),
+            _FORMAT,
+            *_AWS,
+        ),
+    ),
+    Command(
+        "compare",
+        "Compare two executions: parameters, steps, durations, metrics",
+        "execution_commands.compare",
+        (
+            _argument("first", metavar="EXECUTION", help="ARN, PIPELINE/ID, or a pipeline for its latest execution"),
+            _argument("second", metavar="EXECUTION", help="likewise"),
+            _FORMAT,
+            *_AWS,
+        ),
+    ),
+    Command("stop", "Stop an execution and its jobs", "execution_commands.stop", (_EXECUTION, *_WAIT, _FORMAT, *_AWS)),
+    Command(
+        "resume",
+        "Let an execution that failed or was stopped go on from there",
+        "execution_commands.resume",
+        (_EXECUTION, _PARALLEL, *_WAIT, _FORMAT, *_AWS),
     ),
     Command(
         "delete",

@@ -28,9 +28,8 @@ DEFAULTS = f"role: {ROLE}\nimage: i\ncode_location: s3://my-bucket/code\n"
 
 
 @pytest.fixture
-def here(command: Commands, local_sagemaker: Any) -> Commands:
+def bucket(local_sagemaker: Any) -> None:
     boto3.client("s3").create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    return command
 
 
 def write(name: str, text: str) -> str:
@@ -71,7 +70,7 @@ def test_diff_shows_each_step_and_value(here: Commands) -> None:
     assert told["action"] == "update" and told["changes"][0]["place"] == "Definition.Steps.a.Arguments.RoleArn"
 
 
-def test_a_dag_is_converted_and_deployed_with_its_files(here: Commands) -> None:
+def test_a_dag_is_converted_and_deployed_with_its_files(here: Commands, bucket: None) -> None:
     Path("py.py").write_text(PYTHON_DAG)
     Path("d.yaml").write_text(DEFAULTS)
     done = here("deploy", "py.py", "--defaults", "d.yaml", "--alias", "live", "--format", "json")
@@ -118,7 +117,7 @@ def test_all_problems_are_told_before_anything_is_deployed(here: Commands) -> No
     assert here("deploy", "p.pipeline.json", "q.pipeline.json", "--role", ROLE, "--force").code == 0
 
 
-def test_where_assets_go_must_be_known(here: Commands) -> None:
+def test_where_assets_go_must_be_known(here: Commands, bucket: None) -> None:
     Path("py.py").write_text(PYTHON_DAG)
     Path("d.yaml").write_text(DEFAULTS.replace("code_location: s3://my-bucket/code\n", ""))
     found = here("deploy", "py.py", "--defaults", "d.yaml")
@@ -152,10 +151,12 @@ def test_every_way_to_be_wrong(here: Commands, arguments: list[str], code: int, 
     assert (found.code, said in found.err) == (code, True), found.err
 
 
-def test_no_credentials_is_one_sentence(here: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_credentials_is_one_sentence(
+    command: Commands, local_sagemaker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_") and ("KEY" in name or "TOKEN" in name)]:
         monkeypatch.delenv(name)
-    found = here("versions", "p")
+    found = command("versions", "p")
     assert (found.code, found.err) == (1, "Unable to locate credentials\n")
 
 
