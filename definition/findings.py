@@ -486,6 +486,32 @@ RULES: Final[dict[str, Rule]] = {
                 "A pipeline takes the ARN of a function and the URL of a queue as literal text only, which hold account and Region.",
                 "Give account and region in the conversion settings.",
             ),
+            # Plans of DAGs of which a part becomes pipelines
+            "SMP840": (
+                "Kept in Airflow by the settings",
+                "The settings have native: false for the task.",
+                "Nothing; take the line out where the task may run in a pipeline.",
+            ),
+            "SMP841": (
+                "Wanted in a pipeline, and cannot be",
+                "The settings have native: true for a task that has to stay in Airflow.",
+                "Do what the reasons say, or take the line out.",
+            ),
+            "SMP842": (
+                "Chosen by a branch that stays in Airflow",
+                "A branch operator skips every task directly after it that it does not name, so also the one that starts the pipeline.",
+                "Put an EmptyOperator of the task's name between the branch and the task, or let the branch become native too.",
+            ),
+            "SMP843": (
+                "Trigger rule that the start of a pipeline breaks",
+                "A task that starts the pipeline comes before the task, and does not start it where a task in Airflow that it waits for fails; by its trigger rule the task runs otherwise.",
+                "Nothing: in Airflow the task does what it does today.",
+            ),
+            "SMP845": (
+                "No pipeline to be in",
+                "The task does nothing, and no pipeline can take it in without a path that leaves and returns.",
+                "Nothing; it costs nothing in Airflow.",
+            ),
         },
     ),
     **_rules(
@@ -890,6 +916,11 @@ RULES: Final[dict[str, Rule]] = {
                 "Teardown after a short circuit",
                 "In Airflow a teardown runs also where a short circuit skips what is before it; in the pipeline it does not.",
                 "Let the teardown follow a task before the short circuit.",
+            ),
+            "SMP844": (
+                "Waits for more than in Airflow",
+                "A pipeline starts when all the tasks before it have succeeded, so a task of it may wait for, or not run because of, one that it does not depend on.",
+                "Nothing, if that may be; otherwise keep the task in Airflow with native: false.",
             ),
         },
     ),

@@ -42,6 +42,7 @@ GROUPS: Final = {
     "5": "Definition",
     "6": "Differences",
     "7": "Notes",
+    "8": "Pipelines in Airflow and on AWS",
 }
 SEVERITIES: Final = {
     Severity.ERROR: "There is no correct definition, or the service would refuse it. Nothing is written for the DAG.",

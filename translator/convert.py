@@ -121,6 +121,7 @@ def convert(
     *,
     task_ids: Iterable[str] | None = None,
     value: Callable[[Any], Any] | None = None,
+    translated: Mapping[str, Translation] | None = None,
 ) -> Conversion:
     """Convert a DAG, or a part of it that a task in Airflow starts.
 
@@ -131,6 +132,7 @@ def convert(
     :param settings: how to convert.
     :param task_ids: the tasks of the part; ``None`` for the whole DAG.
     :param value: for a part, the value of a template or reference in a run, so that parameters get its type.
+    :param translated: what :func:`translations` said of the DAG, for many parts of one.
     :return: definition, findings and pipeline settings. Nothing of the DAG is left out without a finding.
     """
     settings, starter, found = settings or Settings(), None, []
@@ -139,11 +141,20 @@ def convert(
         starter, found = Starter(frozenset(dag.task_dict) - kept, value), list(border_findings(dag, kept))
     try:
         part = dag if starter is None else part_of(dag, kept)
-        conversion = _Compiler(part, settings, starter, found).run()
+        conversion = _Compiler(part, settings, starter, found, translated=translated or {}).run()
     except Exception as error:  # one DAG that nobody thought of must not keep the others from being converted
         reason = f"{type(error).__name__}: {error}"
         conversion = Conversion(None, [finding("SMP106", reason)], {"PipelineName": pipeline_name(dag.dag_id)})
     return replace(conversion, findings=with_lines(located(conversion.findings, dag=dag.dag_id), dag))
+
+
+def translations(dag: Any, settings: Settings) -> dict[str, Translation]:
+    """What each task of an acyclic DAG becomes, looked at by itself, as in a part of the DAG."""
+    compiler = _Compiler(part_of(dag, dag.task_dict), settings, Starter(frozenset()))
+    compiler.read()
+    compiler.order = graphs.in_order(compiler.graph)
+    compiler.translate_tasks()
+    return compiler.translations
 
 
 @dataclass
@@ -156,12 +167,12 @@ class _Compiler:
     findings: list[Finding] = field(default_factory=list)
     started_by: Mapping[str, Any] | None = None
     translations: dict[str, Translation] = field(default_factory=dict)
+    translated: Mapping[str, Translation] = field(default_factory=dict)
 
     def run(self) -> Conversion:
         request, found = pipeline_request(self.dag)
         self.findings += found
-        self.graph = graphs.read(self.dag)
-        self.tasks: dict[str, Any] = dict(self.dag.task_dict)
+        self.read()
         if circle := graphs.cycle(self.graph):
             self.findings.append(finding("SMP103", " -> ".join([*circle, circle[0]])))
             return self._failed(request)
@@ -227,6 +238,11 @@ class _Compiler:
             self.steps_of_tasks(),
             self._step_types(),
         )
+
+    def read(self) -> None:
+        """Read the tasks and their dependencies."""
+        self.graph = graphs.read(self.dag)
+        self.tasks: dict[str, Any] = dict(self.dag.task_dict)
 
     def _with_dates(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Requests of the schedule that give the parameters which are dates, as far as a schedule can."""
@@ -310,6 +326,8 @@ class _Compiler:
         return [finding("SMP208", reasons), *(item for item in self.findings if item.code != "SMP207")]
 
     def _translation(self, task: Any) -> Translation:
+        if self._given(task.task_id)("native") is False:
+            return Stays((finding("SMP840", "native is false", task=task.task_id),))
         if is_mapped(task):
             lengths = {
                 name: len(item.steps)
@@ -318,7 +336,7 @@ class _Compiler:
             }
             loop = self._given(task.task_id)("mapped") == "loop"
             return self._guarded(task, lambda: mapped(task, loop, lengths, self._indexed, self._unmapped))
-        return self._unmapped(task)
+        return self.translated.get(task.task_id) or self._unmapped(task)
 
     def _indexed(self, task_id: str) -> bool:
         """Whether a task writes what it returns into a file."""
@@ -341,7 +359,12 @@ class _Compiler:
             return Stays((finding("SMP206", f"{type(error).__name__}: {error}", task=task.task_id),))
 
     def _given(self, task_id: str) -> Given:
-        return lambda name: self.settings.defaults.value(self.dag.dag_id, task_id, name)
+        def given(name: str) -> Any:
+            if name == "s3_start" and self.starter is not None:
+                return None  # Airflow starts the pipeline, not an event
+            return self.settings.defaults.value(self.dag.dag_id, task_id, name)
+
+        return given
 
     # Pass: sensors on jobs of the pipeline itself
 

@@ -52,6 +52,7 @@ SETTINGS: Final[dict[str, Row]] = {
     ),
     "requirements": Row(list, "Packages that Python and Bash tasks install before they run, as pip names them."),
     "drop_trivial": Row(bool, "Whether Python tasks that only print or log become no steps.", None, False),
+    "native": Row(bool, "Whether a task may run in a pipeline; ``false`` keeps it in Airflow.", None, True),
     "config": Row(
         dict,
         "Config of a SageMaker task of the Amazon provider that the DAG makes only when it runs; set it for a task.",

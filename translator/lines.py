@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,16 +37,16 @@ class _Calls(NamedTuple):
 
 def with_lines(findings: Sequence[Finding], dag: Any) -> list[Finding]:
     """Copies of findings with the line where the task is made, in the file of the DAG; those without stay as they are."""
-    if not any(item.task and not item.line for item in findings):
-        return list(findings)
-    lines = task_lines(dag)
+    wanted = {item.task for item in findings if item.task and not item.line}
+    lines = task_lines(dag, wanted) if wanted else {}
     return [replace(item, line=item.line or lines.get(item.task, 0)) for item in findings]
 
 
-def task_lines(dag: Any) -> dict[str, int]:
+def task_lines(dag: Any, task_ids: Collection[str] | None = None) -> dict[str, int]:
     """The line where each task is made: of the call with its ``task_id``, or of the function that is decorated.
 
     :param dag: an Airflow DAG.
+    :param task_ids: only these tasks.
     :return: task id -> line of ``dag.fileloc``, from 1. A task is missing where more than one line may have made it, or none.
     """
     path = Path(dag.fileloc)
@@ -55,7 +55,8 @@ def task_lines(dag: Any) -> dict[str, int]:
         calls = _calls(path, status.st_mtime_ns, status.st_size)
     except (OSError, SyntaxError, ValueError, RecursionError):  # no file, or none that can be read as it is now
         return {}
-    found = {task.task_id: _line(task, calls, dag.fileloc) for task in dag.tasks}
+    tasks = [task for task in dag.tasks if task_ids is None or task.task_id in task_ids]
+    found = {task.task_id: _line(task, calls, dag.fileloc) for task in tasks}
     return {task_id: line for task_id, line in found.items() if line}
 
 

@@ -19,7 +19,7 @@ from sagemaker_provider.translator.templates import UntranslatableError
 _ASSIGNMENT: Final = re.compile(r"""\b([A-Za-z_]\w*)=('[^'${]+'|"[^"$`{]+"|[^\s'"$`({;]+)""")
 """A variable of Bash that gets a text."""
 
-_EXIT_99: Final = re.compile(r"\bexit\b.*\b99\b")
+EXIT_99: Final = re.compile(r"\bexit\b.*\b99\b")
 """A command that ends with the code on which a Bash task is skipped by default."""
 
 
@@ -212,7 +212,7 @@ def bash(task: Any, given: Given) -> Translation:
         _exit_codes(job)
         known = job.constants.get("skip_on_exit_code")
         said = _texts(job.pack.trees) if function is not None and job.pack else [str(task.bash_command)]
-        if task.downstream_task_ids and (known != [99] or any(map(_EXIT_99.search, said))):
+        if task.downstream_task_ids and (known != [99] or any(map(EXIT_99.search, said))):
             job.note("SMP652", f"it is skipped on the exit codes {known}", "skip_on_exit_code")
     return job.step()
 
