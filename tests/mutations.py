@@ -1,14 +1,15 @@
 """Does a test notice when a rule of findings is gone?
 
 ``python tests/mutations.py [SMPnnn ...]`` takes one code after the other (all by default), makes its findings nameless notes, and
-runs the test files that name the code until one test fails. It prints the codes that no test notices, and then ends with 1.
-Each code costs the start of pytest and some tests, about five seconds.
+runs the tests that name the code, then all tests of their files, until one fails. It prints the codes that no test notices, and
+then ends with 1. Each code costs the start of pytest and some tests, about five seconds.
 
 The same file is the plug-in of pytest that takes the code away.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -31,13 +32,31 @@ def naming(code: str) -> list[Path]:
     return sorted((path for path, count in files.items() if count), key=lambda path: (-files[path], path))
 
 
+def functions(code: str, files: Iterable[Path]) -> list[str]:
+    """The tests in whose text, decorators included, a code stands, as pytest names them."""
+    found = []
+    for file in files:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        lines = text.splitlines()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+                if f'"{code}"' in "\n".join(lines[first - 1 : node.end_lineno]):
+                    found.append(f"{file}::{node.name}")
+    return found
+
+
 def noticed(code: str) -> bool:
     """Whether a test fails when the rule of a code is gone.
 
     :raises RuntimeError: pytest could not run the tests.
     """
-    if not (files := naming(code)):
-        return False
+    files = naming(code)
+    tests = functions(code, files)
+    return bool(tests and _fails(code, tests)) or bool(files and _fails(code, map(str, files)))
+
+
+def _fails(code: str, tests: Iterable[str]) -> bool:
     command = [
         sys.executable,
         "-m",
@@ -48,7 +67,7 @@ def noticed(code: str) -> bool:
         "mutations",
         "-p",
         "no:cacheprovider",
-        *map(str, files),
+        *tests,
     ]
     path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "REMOVED_RULE": code}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_a_sensor_that_no_pattern_means_is_refused(key: Any, options: dict[str, 
 
 
 def converted(key: str = "s3://rows/new", more: Any = None, s3_start: str = "event", **dag_options: Any) -> Conversion:
-    with make_dag("churn_daily", **dag_options) as dag:
+    with make_dag("churn_daily", start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), **dag_options) as dag:
         S3KeySensor(task_id="wait", bucket_key=key) >> step("work", config={"day": "{{ ds }}"})
         if more:
             step("aside")

@@ -58,12 +58,7 @@ with DAG("flow", schedule=None, params={"limit": 2, "word": "it's"}) as dag:
             "when": datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc),
             "pair": (1, (2, 3)),
             "task": f"{ti.dag_id}.{ti.task_id}.{ti.try_number}.{context['dag'].dag_id}",
-            "facts": [
-                ti.task.retries,
-                context["task"].retry_delay,
-                sorted(context["dag"].tags),
-                ti.start_date.year > 1,
-            ],
+            "facts": [ti.task.retries, context["task"].retry_delay, sorted(context["dag"].tags)],
         }
 
     @task
