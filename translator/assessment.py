@@ -19,7 +19,7 @@ from sagemaker_provider.translator.worker import ConvertedDag, ConvertedFile
 _NO_DAG: Final = "SMP102"
 _UNSURE: Final = frozenset(["SMP101", "SMP103", "SMP106", "SMP107", "SMP108", "SMP110", "SMP112"])
 """Codes that say why it is not known what a file or DAG holds."""
-_MISSING: Final = re.compile(r"No module named '([^'.]+)")
+_MISSING: Final = re.compile(r"No module named '([^']+)'")
 
 
 class Verdict(str, Enum):
