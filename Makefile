@@ -83,6 +83,7 @@ docs: .venv/linked
 benchmarks: .venv/linked
 	@.venv/bin/python benchmarks/conversion.py
 	@.venv/bin/python benchmarks/loading.py
+	@.venv/bin/python benchmarks/assessing.py
 	@.venv/bin/python benchmarks/imports.py
 	@.venv/bin/python benchmarks/local_sagemaker.py
 
