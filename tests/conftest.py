@@ -100,14 +100,20 @@ def _migrated(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[TaskResult]]:
-    """Run a DAG of a file in real Airflow: ``airflow(file, dag_id, conf)`` gives how its tasks ended."""
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of this process's Airflow: a migrated database, and an empty folder ``dags``."""
     own = tmp_path_factory.getbasetemp()
     shutil.copy(_migrated(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own), HOME / "airflow.db")
     (HOME / "dags").mkdir(exist_ok=True)
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def airflow(airflow_home: Path) -> Callable[..., list[TaskResult]]:
+    """Run a DAG of a file in real Airflow: ``airflow(file, dag_id, conf)`` gives how its tasks ended."""
 
     def run(file: Path, dag_id: str, conf: dict[str, Any] | None = None) -> list[TaskResult]:
-        copy = HOME / "dags" / file.name
+        copy = airflow_home / "dags" / file.name
         if not copy.exists() or copy.read_bytes() != file.read_bytes():
             shutil.copy(file, copy)
         return run_dag(copy, dag_id, conf)

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HOME
 
-from sagemaker_provider.local.dag_runs import migrate
 from sagemaker_provider.local.service import LocalSettings, local_sagemaker
 
 DAG_FILE = Path(__file__).parents[1] / "dags" / "telling.py"
@@ -30,11 +28,10 @@ SECRET = "correct-horse-battery"
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def told(tmp_path_factory: pytest.TempPathFactory, airflow_home: Path) -> dict[str, Any]:
     """Everything that one run of the DAG tells. The OpenLineage listener is there only in a process of its own."""
     folder = tmp_path_factory.mktemp("telling")
-    migrate(HOME)
-    file = HOME / "dags" / DAG_FILE.name
+    file = airflow_home / "dags" / DAG_FILE.name
     shutil.copy(DAG_FILE, file)
     with local_sagemaker(LocalSettings()) as local:
         s3 = local.client("s3", "us-west-2")
