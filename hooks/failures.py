@@ -178,7 +178,7 @@ def judge(
     """
     from airflow.providers.common.compat.sdk import redact
 
-    from sagemaker_provider.hooks.logs import log_text, mask_environment, read_log
+    from sagemaker_provider.hooks.logs import log_file, log_text, mask_environment, read_log
     from sagemaker_provider.hooks.step import SageMakerStepError, ended_well
 
     mask_environment(description)
@@ -188,7 +188,14 @@ def judge(
     except SageMakerStepError as error:
         region, partition = hook.conn_region_name, hook.conn_partition
         page = resource_url(identifiers, region, partition)
-        told = (str(error), advice(error.reason, region, partition), text, page and f"See {page}")
+        file = log_file(description)
+        told = (
+            str(error),
+            advice(error.reason, region, partition),
+            text,
+            file and f"Its log is {file}",
+            page and f"See {page}",
+        )
         raise SageMakerStepError(redact("\n".join(part for part in told if part)), error.reason) from None
     if text:
         task.log.info("%s", redact(text))  # type: ignore[attr-defined]

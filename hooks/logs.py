@@ -130,6 +130,12 @@ def log_text(log: Sequence[str], lines: int) -> str:
     return "\n".join(["The end of its log:", *(f"  {line}" for line in cut)])
 
 
+def log_file(description: Mapping[str, Any]) -> str | None:
+    """Where in S3 the log of an EMR step that failed is, as far as the service knows."""
+    details = description.get("Step", {}).get("Status", {}).get("FailureDetails", {})
+    return details.get("LogFile")  # type: ignore[no-any-return]
+
+
 def mask_environment(description: Mapping[str, Any]) -> None:
     """Tell Airflow's masker the values of a job's environment whose names say that they are secret.
 

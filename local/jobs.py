@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from botocore.exceptions import ClientError
 
+from sagemaker_provider.definition.logs import LogStreams, log_streams
 from sagemaker_provider.local import runners, simulation, transforms, tuning
 from sagemaker_provider.local.containers import Container, check_settings
 from sagemaker_provider.local.logs import LogStream
@@ -49,21 +50,19 @@ class Kind:
     :param carry_out: runs a job; ``None``: it is always simulated.
     :param start: member with the time of its start.
     :param end: member with the time of its end.
-    :param group: last part of the log group's name.
     :param secondary: member with its secondary status.
     """
 
     carry_out: Callable[[Run], Outcome] | None
     end: str
     start: str | None = None
-    group: str | None = None
     secondary: str | None = None
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "ProcessingJob": Kind(runners.processing, "ProcessingEndTime", "ProcessingStartTime", "ProcessingJobs"),
-    "TrainingJob": Kind(runners.training, "TrainingEndTime", "TrainingStartTime", "TrainingJobs", "SecondaryStatus"),
-    "TransformJob": Kind(transforms.transform, "TransformEndTime", "TransformStartTime", "TransformJobs"),
+    "ProcessingJob": Kind(runners.processing, "ProcessingEndTime", "ProcessingStartTime"),
+    "TrainingJob": Kind(runners.training, "TrainingEndTime", "TrainingStartTime", "SecondaryStatus"),
+    "TransformJob": Kind(transforms.transform, "TransformEndTime", "TransformStartTime"),
     "HyperParameterTuningJob": Kind(tuning.tune, "HyperParameterTuningEndTime"),
     "AutoMLJob": Kind(None, "EndTime", secondary="AutoMLJobSecondaryStatus"),
     "Job": Kind(None, "EndTime", secondary="SecondaryStatus"),
@@ -177,10 +176,16 @@ class Run:
             except re.error as error:
                 raise JobError(f"ClientError: the regular expression of metric {item['Name']!r}: {error}") from error
 
+    @property
+    def streams(self) -> LogStreams | None:
+        """Where the job writes its log; of a tuning job only its trainings do."""
+        found = log_streams({f"{self.kind}Name": self.name})
+        return found if found and found.prefix.endswith("/") else None
+
     def log(self, *lines: str) -> None:
         """Write to the job's log stream, and read metrics from what is written."""
-        group = KINDS[self.kind].group
-        if group is None:
+        streams = self.streams
+        if streams is None:
             return
         now = time.time()
         for line in lines:
@@ -192,9 +197,9 @@ class Run:
                         continue
         if self._stream is None:
             client = self.local.client("logs", self.region)
-            self._stream = LogStream(client, f"/aws/sagemaker/{group}", f"{self.name}/algo-1-{int(now)}")
+            self._stream = LogStream(client, streams.group, f"{streams.prefix}algo-1-{int(now)}")
             for host in range(2, self.hosts + 1):  # log viewers wait for a stream of every host
-                other = LogStream(client, f"/aws/sagemaker/{group}", f"{self.name}/algo-{host}-{int(now)}")
+                other = LogStream(client, streams.group, f"{streams.prefix}algo-{host}-{int(now)}")
                 other.write(["local SageMaker: the job runs on one host, algo-1"])
         try:
             self._stream.write(lines)
@@ -434,7 +439,7 @@ class Jobs:
                 last.update(TrainingTimeInSeconds=seconds, BillableTimeInSeconds=seconds)
             self.local.store.change(run.region, run.kind, run.name, **last)
         if status == "Failed":
-            where = f"; log group /aws/sagemaker/{kind.group}, stream {run.name}/algo-1-..." if kind.group else ""
+            where = f"; log group {run.streams.group}, stream {run.streams.prefix}algo-1-..." if run.streams else ""
             _log.info("%s %s failed: %s%s", run.kind, run.name, last.get("FailureReason", ""), where)
         with self._lock:
             self._runs.pop((run.region, run.kind, run.name), None)

@@ -1,4 +1,4 @@
-"""A step that succeeds, and one that fails and prints a secret; each failure is written to the file that FAILURES names."""
+"""Steps that succeed, and some that fail and print a secret; each failure is written to the file that FAILURES names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG
 
-from sagemaker_provider.operators import SageMakerModelStepOperator, SageMakerProcessingStepOperator
+from sagemaker_provider.operators import (
+    SageMakerLambdaStepOperator,
+    SageMakerModelStepOperator,
+    SageMakerProcessingStepOperator,
+)
 
 ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
 IMAGE = "123456789012.dkr.ecr.us-west-2.amazonaws.com/image:1"
@@ -44,6 +48,9 @@ with DAG(
 ):
     SageMakerProcessingStepOperator(task_id="works", config=processing("echo read 3 rows; echo with $DB_PASSWORD"))
     SageMakerProcessingStepOperator(task_id="fails", config=processing("echo cannot use $DB_PASSWORD; exit 3"))
+    SageMakerLambdaStepOperator(
+        task_id="asks", function_arn="arn:aws:lambda:us-west-2:123456789012:function:ask", config={"what": "rows"}
+    )
     SageMakerModelStepOperator(
         task_id="model",
         config={

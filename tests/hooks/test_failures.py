@@ -12,7 +12,7 @@ from fake_aws import ServiceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagemaker_provider.definition.step_types import TRAINING_JOB
+from sagemaker_provider.definition.step_types import STEP_TYPES, TRAINING_JOB
 from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.hooks.failures import CAUSES, advice, cause_of, judge, passing
 from sagemaker_provider.hooks.step import SageMakerStepError, SageMakerStepHook
@@ -265,3 +265,16 @@ def test_no_lines_are_shown_where_none_are_wanted(ended: Any) -> None:
 def test_a_stopped_job_is_a_failure(ended: Any) -> None:
     with pytest.raises(SageMakerStepError, match="ended as Stopped"):
         ended("Stopped")
+
+
+def test_the_failure_of_an_emr_step_names_its_log(aws: Any) -> None:
+    details = {"Message": "exit code 1", "LogFile": "s3://logs/j-1/steps/s-1/stderr.gz"}
+    description = {"Step": {"Id": "s-1", "Status": {"State": "FAILED", "FailureDetails": details}}}
+    step = STEP_TYPES["EMR"].resource
+    assert step is not None
+    with pytest.raises(SageMakerStepError) as raised:
+        judge(Task(), Task().aws_hook("emr"), step, {"ClusterId": "j-1", "StepId": "s-1"}, description, 20)
+    assert str(raised.value).splitlines()[1:] == [
+        "Its log is s3://logs/j-1/steps/s-1/stderr.gz",
+        "See https://us-west-2.console.aws.amazon.com/emr/home?region=us-west-2#/clusterDetails/j-1",
+    ]

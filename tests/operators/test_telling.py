@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,15 @@ def told(tmp_path_factory: pytest.TempPathFactory, airflow_home: Path) -> dict[s
         s3 = local.client("s3", "us-west-2")
         s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
         s3.put_object(Bucket="bucket", Key="in/a.csv", Body=b"1")
+        with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+            archive.writestr("ask.py", "def run(event, context):\n    print('looking for', event['what'])\n    1 / 0")
+        local.client("lambda", "us-west-2").create_function(
+            FunctionName="ask",
+            Runtime="python3.12",
+            Role="arn:aws:iam::123456789012:role/ask",
+            Handler="ask.run",
+            Code={"ZipFile": packed.getvalue()},
+        )
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             **local.environment,
@@ -59,7 +70,9 @@ def told(tmp_path_factory: pytest.TempPathFactory, airflow_home: Path) -> dict[s
     return {
         "log": run.stdout + run.stderr,
         "tasks": json.loads((folder / "tasks").read_text()),
-        "failures": [json.loads(line) for line in (folder / "failures").read_text().splitlines()],
+        "failures": {
+            line["task"]: line["error"] for line in map(json.loads, (folder / "failures").read_text().splitlines())
+        },
         "events": [event for event in events if event["job"]["name"].startswith("telling.")],
     }
 
@@ -81,11 +94,18 @@ def test_the_end_of_the_log_is_in_the_log_of_a_task_that_works(told: dict[str, A
 
 
 def test_a_failure_tells_the_end_of_the_log_and_the_page(told: dict[str, Any]) -> None:
-    ((task, text),) = [(item["task"], item["error"]) for item in told["failures"]]
-    assert task == "fails"
+    assert set(told["failures"]) == {"fails", "asks"}
+    text = told["failures"]["fails"]
     assert "ended as Failed: AlgorithmError" in text
     assert "  cannot use ***" in text
     assert "#/processing-jobs/fails-" in text
+
+
+def test_a_failed_function_tells_its_error_and_what_it_wrote(told: dict[str, Any]) -> None:
+    text = told["failures"]["asks"]
+    assert "division by zero" in text
+    assert "The end of its log:" in text
+    assert "  looking for rows" in text
 
 
 def test_the_secret_is_nowhere(told: dict[str, Any]) -> None:
