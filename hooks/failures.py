@@ -73,7 +73,7 @@ CAUSES: Final = (
     ),
     _cause(
         r"CapacityError\b|InsufficientInstanceCapacity\b|unable to provision requested ML compute capacity",
-        "there is no capacity for the instances",
+        "there is no capacity for {instance}",
         cure=_OTHER_INSTANCES,
     ),
     _cause(
@@ -92,13 +92,18 @@ Serverless User Guide, "jobs-troubleshooting"; texts of quotas and of capacity a
 
 _SERVER_FAULT: Final = Cause(re.compile(""), "an internal error of the service")
 _BROKEN_CONNECTION: Final = Cause(re.compile(""), "the connection to the service broke")
+_INSTANCES: Final = (
+    "[ResourceConfig.InstanceType, ResourceConfig.InstanceGroups[].InstanceType, "
+    "ProcessingResources.ClusterConfig.InstanceType, TransformResources.InstanceType][] | [?@]"
+)
 _CALL: Final = re.compile(r"An error occurred \((\w+)\) when calling the \w+ operation[^:]*: ")
 
 
-def cause_of(error: Exception | str) -> tuple[Cause, dict[str, str]] | None:
+def cause_of(error: Exception | str, instance: str = "the instances") -> tuple[Cause, dict[str, str]] | None:
     """The cause of a failure, with what the service's text names; ``None`` when it is none of the known ones.
 
     :param error: an error of a call, or the failure reason of a job.
+    :param instance: instance types of the job, which the service's text may not name.
     """
     text = error if isinstance(error, str) else ""
     if isinstance(error, Exception):
@@ -113,7 +118,7 @@ def cause_of(error: Exception | str) -> tuple[Cause, dict[str, str]] | None:
     text = _CALL.sub(r"\1: ", text.strip(), count=1)
     for cause in CAUSES:
         if match := cause.pattern.match(text):
-            return cause, match.groupdict()
+            return cause, {"instance": instance, **match.groupdict()}
     if not isinstance(error, str) and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
         return _SERVER_FAULT, {}
     return None
@@ -137,14 +142,15 @@ def passing(error: Exception | str) -> str | None:
     return cause.why.format(**named)
 
 
-def advice(error: Exception | str, region: str, partition: str) -> str:
+def advice(error: Exception | str, region: str, partition: str, instance: str = "the instances") -> str:
     """What a person can do about a failure that lies in the service: one line, or nothing.
 
     :param error: an error of a call, or the failure reason of a job.
     :param region: AWS Region.
     :param partition: AWS partition.
+    :param instance: instance types of the job.
     """
-    found = cause_of(error)
+    found = cause_of(error, instance)
     if found is None or not found[0].cure:
         return ""
     cause, named = found
@@ -152,6 +158,13 @@ def advice(error: Exception | str, region: str, partition: str) -> str:
     if cause.quota_of and (url := quotas_url(cause.quota_of, region, partition)):
         text += f" at {url}"
     return text[0].upper() + text[1:]
+
+
+def _instances(description: Mapping[str, Any]) -> str:
+    """The instance types of a job."""
+    import jmespath
+
+    return ", ".join(dict.fromkeys(jmespath.search(_INSTANCES, description))) or "the instances"
 
 
 def judge(
@@ -191,7 +204,7 @@ def judge(
         file = log_file(description)
         told = (
             str(error),
-            advice(error.reason, region, partition),
+            advice(error.reason, region, partition, _instances(description)),
             text,
             file and f"Its log is {file}",
             page and f"See {page}",

@@ -154,7 +154,7 @@ def test_any_text_is_read(text: str) -> None:
 
 def test_every_cause_can_be_told() -> None:
     for cause in CAUSES:
-        assert cause.why.format(**dict.fromkeys(cause.pattern.groupindex, "x"))
+        assert cause.why.format(**dict.fromkeys(["instance", *cause.pattern.groupindex], "x"))
         assert cause.cure or cause.quota_of is None
 
 
@@ -222,6 +222,7 @@ def ended(aws: Any) -> Any:
             "TrainingJobStatus": status,
             "Environment": {"DB_PASSWORD": "correct-horse", "MODE": "verbose1"},
         }
+        description["ResourceConfig"] = {"InstanceType": "ml.p3.2xlarge"}
         if reason:
             description["FailureReason"] = reason
         judge(task, task.aws_hook("sagemaker"), TRAINING_JOB, job, description, lines)
@@ -235,7 +236,7 @@ def test_a_failure_can_be_acted_on(ended: Any) -> None:
         ended("Failed", CAPACITY, "loading", "waiting for instances")
     assert str(raised.value).splitlines() == [
         f"TrainingJob t ended as Failed: {CAPACITY}",
-        "There is no capacity for the instances: wait, or use another instance type or other Availability Zones",
+        "There is no capacity for ml.p3.2xlarge: wait, or use another instance type or other Availability Zones",
         "The end of its log:",
         "  loading",
         "  waiting for instances",
@@ -278,3 +279,27 @@ def test_the_failure_of_an_emr_step_names_its_log(aws: Any) -> None:
         "Its log is s3://logs/j-1/steps/s-1/stderr.gz",
         "See https://us-west-2.console.aws.amazon.com/emr/home?region=us-west-2#/clusterDetails/j-1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("description", "text"),
+    [
+        (
+            {
+                "ResourceConfig": {
+                    "InstanceGroups": [{"InstanceType": "a"}, {"InstanceType": "b"}, {"InstanceType": "a"}]
+                }
+            },
+            "a, b",
+        ),
+        ({"ProcessingResources": {"ClusterConfig": {"InstanceType": "p"}}}, "p"),
+        ({"TransformResources": {"InstanceType": "t"}}, "t"),
+        ({"EndpointName": "e"}, "the instances"),
+    ],
+)
+def test_names_the_instances_that_are_missing(mocker: Any, description: Any, text: str) -> None:
+    hook = mocker.Mock(conn_region_name="us-west-2", conn_partition="aws")
+    with pytest.raises(SageMakerStepError, match=f"There is no capacity for {text}: wait"):
+        judge(
+            Task(), hook, TRAINING_JOB, {}, {**description, "TrainingJobStatus": "Failed", "FailureReason": CAPACITY}, 0
+        )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, TaskDeferred
 from contexts import context
 
 from sagemaker_provider import operators
 from sagemaker_provider.operators import SageMakerProcessingStepOperator
 from sagemaker_provider.operators.links import SageMakerLogsLink, leave_links
 from sagemaker_provider.provider_info import get_provider_info
+
+try:
+    from airflow.serialization.serialized_objects import DagSerialization as serialization
+except ImportError:  # Airflow 2
+    from airflow.serialization.serialized_objects import SerializedDAG as serialization
 
 PAGE = "https://us-west-2.console.aws.amazon.com/"
 JOB = {
@@ -82,11 +88,14 @@ def test_a_task_says_only_links_that_it_can_have() -> None:
 
 def test_airflow_finds_the_address(mocker: Any) -> None:
     """Airflow 3 reads the XCom itself, under the link's key; Airflow 2 asks the class that the provider registers."""
-    link = SageMakerLogsLink()
-    assert link.xcom_key == "sagemaker_logs_url"
+    with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        SageMakerProcessingStepOperator(task_id="p", config=JOB)
+    links = serialization.from_dict(serialization.to_dict(dag)).get_task("p").operator_extra_links
+    found = {link.name: link.xcom_key for link in links}
+    assert found == {"Open in the AWS console": "sagemaker_console_url", "CloudWatch logs": "sagemaker_logs_url"}
     get_value = mocker.patch("sagemaker_provider.operators.links.XCom.get_value", return_value="https://x")
-    assert link.get_link(None, ti_key=SimpleNamespace()) == "https://x"
-    assert get_value.call_args.kwargs["key"] == link.xcom_key
+    assert SageMakerLogsLink().get_link(None, ti_key=SimpleNamespace()) == "https://x"
+    assert get_value.call_args.kwargs["key"] == "sagemaker_logs_url"
 
 
 def test_the_provider_registers_every_link() -> None:
