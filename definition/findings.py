@@ -236,6 +236,11 @@ RULES: Final[dict[str, Rule]] = {
                 "Refer to the step's properties instead, for example through a Join.",
             ),
             # Parts of DAGs
+            "SMP801": (
+                "Task that works on pipelines",
+                "Deploying, starting, resuming, stopping, deleting and scheduling a pipeline is work of Airflow; no step of a pipeline does it.",
+                "Keep the task in Airflow, in the DAG that runs the pipeline.",
+            ),
             "SMP821": (
                 "Trigger rule at the border of a pipeline",
                 "The task that starts the pipeline waits for the tasks before it to succeed, so no other rule can hold for a task of the pipeline.",

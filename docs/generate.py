@@ -510,7 +510,7 @@ def step_types_page() -> Iterator[str]:
     yield "| step type | operator | waits | cached | retry policies |"
     yield "|---|---|---|---|---|"
     for row in STEP_TYPES.values():
-        names = [_link(cls.__name__) for cls in classes if cls.step_type == row.name]
+        names = [_link(cls.__name__) for cls in classes if getattr(cls, "step_type", None) == row.name]
         waits = "yes" if _waits(row) else "no"
         retry = ("documented" if row.retry_documented else "accepted by the AWS SDK") if row.retry else "no"
         yield f"| [{row.name}](#{row.name.lower()}) | {', '.join(names) or '-'} | {waits} | {CACHING[row.cacheable]} | {retry} |"
@@ -529,7 +529,7 @@ def step_types_page() -> Iterator[str]:
     for row in STEP_TYPES.values():
         yield f"\n## {row.name}\n"
         yield from _step_type(row)
-        found = [cls for cls in classes if cls.step_type == row.name]
+        found = [cls for cls in classes if getattr(cls, "step_type", None) == row.name]
         if not found:
             yield f"\nOperator: {WITHOUT_OPERATOR}"
         for cls in found:

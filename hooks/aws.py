@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sagemaker_provider.hooks.pipeline import SageMakerPipelineHook
     from sagemaker_provider.hooks.step import SageMakerStepHook
 
 
@@ -62,4 +63,15 @@ class AwsSettings:
             region_name=self.region_name,
             verify=self.verify,
             config={**(self.botocore_config or {}), **botocore_config} or None,
+        )
+
+    def pipeline_hook(self) -> SageMakerPipelineHook:
+        """A hook for pipelines."""
+        from sagemaker_provider.hooks.pipeline import SageMakerPipelineHook
+
+        return SageMakerPipelineHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
         )

@@ -142,6 +142,13 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
             raise PipelineError(f"there is no pipeline {name!r}{what} in {self.conn_region_name}")
         return found
 
+    def arn(self, name: str) -> str:
+        """The ARN of a pipeline, whether it is there or not."""
+        found = self.find(name)
+        if found is not None:
+            return str(found["PipelineArn"])
+        return f"arn:{self.conn_partition}:sagemaker:{self.conn_region_name}:{self.account_id}:pipeline/{name}"
+
     def pipelines(self, prefix: str | None = None) -> list[dict[str, Any]]:
         """Summaries of the pipelines of the account, by name.
 

@@ -24,6 +24,14 @@ _HOMES = {
     "control": ("SageMakerConditionStepOperator", "SageMakerFailStepOperator"),
     "checks": ("SageMakerClarifyCheckStepOperator", "SageMakerQualityCheckStepOperator"),
     "emr": ("SageMakerEMRServerlessStepOperator", "SageMakerEMRStepOperator"),
+    "pipeline": (
+        "SageMakerPipelineDeleteOperator",
+        "SageMakerPipelineDeployOperator",
+        "SageMakerPipelineResumeOperator",
+        "SageMakerPipelineScheduleOperator",
+        "SageMakerPipelineStartOperator",
+        "SageMakerPipelineStopOperator",
+    ),
     "notebook": ("SageMakerNotebookJobStepOperator",),
     "records": ("CleanupSource", "SageMakerCleanupStepOperator", "SageMakerLineageStepOperator"),
     "references": ("ExecutionVariable", "Join", "JsonGet"),
@@ -50,6 +58,12 @@ __all__ = [
     "SageMakerLineageStepOperator",
     "SageMakerModelStepOperator",
     "SageMakerNotebookJobStepOperator",
+    "SageMakerPipelineDeleteOperator",
+    "SageMakerPipelineDeployOperator",
+    "SageMakerPipelineResumeOperator",
+    "SageMakerPipelineScheduleOperator",
+    "SageMakerPipelineStartOperator",
+    "SageMakerPipelineStopOperator",
     "SageMakerProcessingStepOperator",
     "SageMakerQualityCheckStepOperator",
     "SageMakerRegisterModelStepOperator",
@@ -78,6 +92,14 @@ if TYPE_CHECKING:
         SageMakerRegisterModelStepOperator,
     )
     from sagemaker_provider.operators.notebook import SageMakerNotebookJobStepOperator
+    from sagemaker_provider.operators.pipeline import (
+        SageMakerPipelineDeleteOperator,
+        SageMakerPipelineDeployOperator,
+        SageMakerPipelineResumeOperator,
+        SageMakerPipelineScheduleOperator,
+        SageMakerPipelineStartOperator,
+        SageMakerPipelineStopOperator,
+    )
     from sagemaker_provider.operators.records import (
         CleanupSource,
         SageMakerCleanupStepOperator,

@@ -170,6 +170,8 @@ def asset_places(converted: Converted, code_location: str | None = None) -> dict
     :raises ValueError: the definition does not say where an asset is read, and ``code_location`` is not given.
     """
     wanted = {name: content for name, content in converted.assets.items() if not name.startswith(FUNCTIONS)}
+    if not wanted:
+        return {}
     data = json.loads(converted.definition)
     defaults = {item["Name"]: item.get("DefaultValue") for item in data.get("Parameters") or ()}
     texts = set(_texts(decode(data.get("Steps")), defaults, code_location))

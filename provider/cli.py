@@ -329,6 +329,32 @@ COMMANDS: Final = (
         (_EXECUTION, _PARALLEL, *_WAIT, _FORMAT, *_AWS),
     ),
     Command(
+        "schedule",
+        "Create, show, enable, disable or delete the EventBridge schedules that start a pipeline",
+        "schedule_commands.schedule",
+        (
+            _argument("action", choices=("create", "show", "enable", "disable", "delete"), help="what to do"),
+            _PIPELINE,
+            _argument(
+                "--scheduler-role", dest="scheduler_role", metavar="ARN", help="create: role that starts the pipeline"
+            ),
+            _argument("--expression", metavar="TEXT", help="create: such as 'cron(0 6 * * ? *)' (default: the DAG's)"),
+            _argument(
+                "--timezone", metavar="NAME", default="UTC", help="create: time zone of --expression (default: UTC)"
+            ),
+            _argument(
+                "--parameter",
+                metavar="NAME=VALUE",
+                action="append",
+                default=[],
+                help="create: what each start passes; may be repeated",
+            ),
+            _argument("--group", metavar="NAME", default="default", help="group of schedules (default: default)"),
+            _FORMAT,
+            *_AWS,
+        ),
+    ),
+    Command(
         "delete",
         "Delete a pipeline with its versions and executions",
         "deploy_commands.delete",

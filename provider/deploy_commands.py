@@ -88,7 +88,7 @@ def delete(args: Namespace) -> int:
     tagged = hook.tags(found["PipelineArn"]).get(OWNER_TAG)
     owner = args.owner or owner_of(args.pipeline) or owner_by_name(name, tagged)
     hook.delete(name, owner=owner, force=args.force)
-    console().print(Text(f"{name}: deleted"))
+    console().print(Text(f"{name}: deleted; schedules that start it stay until 'schedule delete {name}'"))
     return DONE
 
 

@@ -167,19 +167,21 @@ def _execution(hook: SageMakerPipelineHook, text: str) -> str:
 def _parameters(args: Namespace) -> dict[str, Any]:
     """The parameters of a start: those that are given, and dates.
 
-    :raises ValueError: they cannot be understood, all reasons at once.
+    :raises ValueError: they cannot be understood.
     """
-    problems = [f"--parameter {item!r} is not NAME=VALUE" for item in args.parameter if "=" not in item]
-    given = dict(item.split("=", 1) for item in args.parameter if "=" in item)
-    dates = {}
-    if args.date:
-        try:
-            dates = _dates(args, given)
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
+    given = given_parameters(args.parameter)
+    return {**(_dates(args, given) if args.date else {}), **given}
+
+
+def given_parameters(texts: Iterable[str]) -> dict[str, str]:
+    """Parameters from texts ``NAME=VALUE``.
+
+    :raises ValueError: a text is of another form; names all of them.
+    """
+    pairs = [text.partition("=") for text in texts]
+    if problems := [f"--parameter {name!r} is not NAME=VALUE" for name, equals, _ in pairs if not equals or not name]:
         raise ValueError("; ".join(problems))
-    return {**dates, **given}
+    return {name: value for name, _, value in pairs}
 
 
 def _dates(args: Namespace, given: Iterable[str]) -> dict[str, str]:

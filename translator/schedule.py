@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from sagemaker_provider.definition.findings import Finding, finding
+from sagemaker_provider.hooks.schedule import iso
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator.cron import NoCronError, may_meet, scheduler_crons
 
@@ -55,7 +56,7 @@ def schedules(dag: Any) -> tuple[list[dict[str, Any]], list[Finding]]:
     :param dag: an Airflow DAG.
     :return: requests of ``boto3.client("scheduler").create_schedule``, whose ``Target`` lacks ``Arn`` (the pipeline's) and
         ``RoleArn`` (a role that may start it), which are not known before the pipeline is created; and findings. Dates are
-        text in ISO 8601. A date may lie in the past: see :func:`due`.
+        text in ISO 8601. A date may lie in the past: see :func:`sagemaker_provider.hooks.schedule.due`.
     """
     timetable = _core(dag.timetable)
     shown = shown_schedule(dag)
@@ -82,33 +83,6 @@ def shown_schedule(dag: Any) -> str | None:
         return None
     text = str(written)
     return type(written).__name__ if " at 0x" in text else text  # an address is another in every process
-
-
-def due(request: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
-    """A request of :func:`schedules` as the Scheduler takes it now.
-
-    The Scheduler refuses dates in the past. A start in the past means nothing for a cron expression; a rate counts from it,
-    so it moves to the next time that is due.
-
-    :param now: with a time zone.
-    :return: ``None`` where no run is due any more.
-    """
-    result = dict(request)
-    start, end = (_read(result.get(name)) for name in ("StartDate", "EndDate"))
-    if match := re.fullmatch(r"at\((.*)\)", result["ScheduleExpression"]):
-        return result if _read(match[1]) > now else None
-    if end and end <= now:
-        return None
-    if start and start <= now:
-        del result["StartDate"]
-        if match := re.fullmatch(r"rate\((\d+) (\w+)\)", result["ScheduleExpression"]):
-            rate = timedelta(**{match[2]: int(match[1])})
-            passed = (now.timestamp() - start.timestamp()) // rate.total_seconds()
-            start += rate * (int(passed) + 1)
-            if end and start > end:
-                return None
-            result["StartDate"] = _iso(start)
-    return result
 
 
 # What a timetable becomes
@@ -155,7 +129,7 @@ def _by_delta(timetable: Any, bounds: Bounds, found: list[Finding]) -> list[Timi
     if start is None:
         found.append(finding("SMP673", f"every {delta} is counted from the schedule's creation on", place="schedule"))
     elif not bounds.catchup and not (by_clock and start.timestamp() % length.total_seconds() == 0):
-        reason = f"every {delta} is counted from {_iso(start)}; Airflow without catchup may count from another time"
+        reason = f"every {delta} is counted from {iso(start)}; Airflow without catchup may count from another time"
         found.append(finding("SMP673", reason, place="schedule"))
     return [Timing(_monthly(months, start) if months else _rate(length), "UTC", start, end)]
 
@@ -193,7 +167,7 @@ def _monthly(months: int, start: datetime | None) -> str:
     if start is None:
         raise _NoScheduleError("months are counted from a start date, which it lacks")
     if start.day > 28 or 12 % months:
-        raise _NoScheduleError(f"every {months} months from {_iso(start)} are not the same days of each year")
+        raise _NoScheduleError(f"every {months} months from {iso(start)} are not the same days of each year")
     which = sorted((start.month - 1 + step) % 12 + 1 for step in range(0, 12, months))
     text = "*" if months == 1 else ",".join(map(str, which))
     return f"cron({start.minute} {start.hour} {start.day} {text} ? *)"
@@ -202,7 +176,7 @@ def _monthly(months: int, start: datetime | None) -> str:
 def _once(timetable: Any, bounds: Bounds, found: list[Finding]) -> list[Timing]:
     if bounds.earliest is None:
         raise _NoScheduleError("it runs once, as soon as Airflow knows the DAG", "SMP674")
-    reason = f"it runs once, at {_iso(bounds.earliest)}, or at once when that is past; the Scheduler takes no past time"
+    reason = f"it runs once, at {iso(bounds.earliest)}, or at once when that is past; the Scheduler takes no past time"
     found.append(finding("SMP674", reason, place="schedule"))
     return _at([bounds.earliest], bounds)
 
@@ -347,7 +321,7 @@ def _request(dag: Any, timing: Timing, number: int, count: int) -> dict[str, Any
         "Target": {"SageMakerPipelineParameters": {"PipelineParameterList": []}},
     }
     dates = {"StartDate": timing.start, "EndDate": timing.end}
-    return {**request, **{name: _iso(date) for name, date in dates.items() if date}}
+    return {**request, **{name: iso(date) for name, date in dates.items() if date}}
 
 
 def _name(dag_id: str, suffix: str) -> str:
@@ -357,14 +331,6 @@ def _name(dag_id: str, suffix: str) -> str:
         mark = f"-{sha256(dag_id.encode()).hexdigest()[:8]}"
         name = name[: _NAME_LENGTH - len(suffix) - len(mark)] + mark
     return name + suffix
-
-
-def _iso(moment: datetime) -> str:
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _read(text: str | None) -> Any:
-    return text and datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=timezone.utc)
 
 
 # Dates

@@ -6,7 +6,7 @@ from typing import Any
 
 from sagemaker_provider.definition.findings import finding
 from sagemaker_provider.operators.functions import SageMakerCallbackStepOperator, SageMakerLambdaStepOperator
-from sagemaker_provider.translator.registry import Absorbed, Given, TaskStep, Translation, translates
+from sagemaker_provider.translator.registry import Absorbed, Given, Stays, TaskStep, Translation, translates
 
 
 @translates("sagemaker_provider.operators.base.SageMakerStepOperator")
@@ -47,3 +47,12 @@ def step(task: Any, given: Given) -> Translation:
 def sensor(task: Any, given: Given) -> Translation:
     """Our sensors wait for what a step creates."""
     return Absorbed(list(task.identifiers.values())[-1], task.kind)
+
+
+@translates(
+    "sagemaker_provider.operators.pipeline.ExecutionOperator",
+    "sagemaker_provider.operators.pipeline.PipelineOperator",
+)
+def pipeline_work(task: Any, given: Given) -> Translation:
+    """The operators that deploy, start, stop, resume, delete and schedule pipelines."""
+    return Stays((finding("SMP801", f"{type(task).__name__} has no step", task=task.task_id),))

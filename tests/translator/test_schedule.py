@@ -19,9 +19,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scheduler_times import times
 
+from sagemaker_provider.hooks.schedule import due
 from sagemaker_provider.translator import convert
 from sagemaker_provider.translator.cron import NoCronError, clock_changes, scheduler_crons
-from sagemaker_provider.translator.schedule import SCHEDULED_TIME, date_inputs, due, schedules
+from sagemaker_provider.translator.schedule import SCHEDULED_TIME, date_inputs, schedules
 
 JANUARY = pendulum.datetime(2026, 1, 1)
 KNOWN = pendulum.datetime(2038, 1, 1)

@@ -1,0 +1,124 @@
+"""Schedules of a pipeline, on a local SageMaker."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import boto3
+import pytest
+from pipelines_client import Pipelines, definition, parameter, processing
+
+from sagemaker_provider.hooks.schedule import (
+    ScheduleError,
+    of_pipeline,
+    put,
+    put_for,
+    remove,
+    request_for,
+    switch,
+    wanted,
+)
+
+ROLE = "arn:aws:iam::123456789012:role/Scheduler"
+DAILY = {**request_for("p", "cron(0 6 * * ? *)", "Europe/Berlin"), "Description": "of p"}
+
+
+@pytest.fixture
+def pipelines(local_sagemaker: Any) -> Pipelines:
+    return Pipelines(local_sagemaker)
+
+
+@pytest.fixture
+def client(local_sagemaker: Any) -> Any:
+    return boto3.client("scheduler")
+
+
+@pytest.fixture
+def pipeline(pipelines: Pipelines) -> dict[str, Any]:
+    parameters = [parameter("day"), parameter("count", "Integer", 1)]
+    pipelines.create(definition(processing("a"), parameters=parameters))
+    return dict(pipelines.sagemaker.describe_pipeline(PipelineName="p"))
+
+
+def apply(client: Any, pipeline: Any, *requests: dict[str, Any], **parameters: Any) -> dict[str, str]:
+    return put_for(client, pipeline, requests, role=ROLE, parameters={"day": "x", **parameters})
+
+
+def test_schedules_are_created_once_and_updated_when_they_differ(client: Any, pipeline: Any) -> None:
+    assert apply(client, pipeline, DAILY) == {"p": "created"}
+    assert apply(client, pipeline, DAILY) == {"p": "unchanged"}
+    assert apply(client, pipeline, DAILY, count=2) == {"p": "updated"}
+    (found,) = of_pipeline(client, pipeline["PipelineArn"])
+    assert (found["ScheduleExpression"], found["ScheduleExpressionTimezone"]) == ("cron(0 6 * * ? *)", "Europe/Berlin")
+    assert found["Target"] == {
+        "Arn": pipeline["PipelineArn"],
+        "RoleArn": ROLE,
+        "SageMakerPipelineParameters": {
+            "PipelineParameterList": [{"Name": "day", "Value": "x"}, {"Name": "count", "Value": "2"}]
+        },
+    } | ({"RetryPolicy": found["Target"]["RetryPolicy"]} if "RetryPolicy" in found["Target"] else {})
+
+
+def test_an_execution_starts_with_what_a_schedule_passes(client: Any, pipeline: Any, pipelines: Pipelines) -> None:
+    apply(client, pipeline, DAILY, count=2)
+    target = of_pipeline(client, pipeline["PipelineArn"])[0]["Target"]
+    passed = target["SageMakerPipelineParameters"]["PipelineParameterList"]
+    arn = pipelines.start(target["Arn"].rpartition("/")[2], parameters={item["Name"]: item["Value"] for item in passed})
+    assert pipelines.status(pipelines.wait(arn)) == "Succeeded"
+
+
+def test_what_a_conversion_no_longer_wants_goes_and_the_rest_stays(client: Any, pipeline: Any) -> None:
+    by_hand = request_for("by-hand", "rate(1 days)", "UTC")
+    apply(client, pipeline, by_hand)
+    apply(client, pipeline, {**DAILY, "Name": "p-1"}, {**DAILY, "Name": "p-2"})
+    assert apply(client, pipeline, {**DAILY, "Name": "p-1"}) == {"p-1": "unchanged", "p-2": "deleted"}
+    assert [item["Name"] for item in of_pipeline(client, pipeline["PipelineArn"])] == ["by-hand", "p-1"]
+
+
+def test_a_disabled_schedule_stays_disabled(client: Any, pipeline: Any) -> None:
+    apply(client, pipeline, DAILY)
+    assert switch(client, pipeline["PipelineArn"], "DISABLED") == ["p"]
+    assert switch(client, pipeline["PipelineArn"], "DISABLED") == []
+    assert apply(client, pipeline, {**DAILY, "ScheduleExpression": "rate(2 days)"}) == {"p": "updated"}
+    (found,) = of_pipeline(client, pipeline["PipelineArn"])
+    assert (found["State"], found["ScheduleExpression"]) == ("DISABLED", "rate(2 days)")
+    assert found["Description"] == "of p" and found["Target"]["RoleArn"] == ROLE
+
+
+def test_the_schedule_of_something_else_is_not_touched(client: Any, pipeline: Any) -> None:
+    other = {**DAILY, "Target": {"Arn": f"{pipeline['PipelineArn']}-other", "RoleArn": ROLE}}
+    client.create_schedule(**other)
+    with pytest.raises(ScheduleError, match="start something else, called p"):
+        apply(client, pipeline, {**DAILY, "Name": "q"}, DAILY)
+    assert of_pipeline(client, pipeline["PipelineArn"]) == []
+    assert remove(client, pipeline["PipelineArn"]) == []
+
+
+def test_a_pipeline_that_could_not_start_is_not_scheduled(client: Any, pipeline: Any) -> None:
+    with pytest.raises(ScheduleError, match="'p' could not start: parameter 'day' needs a value"):
+        put_for(client, pipeline, [DAILY], role=ROLE, parameters={})
+    with pytest.raises(ScheduleError, match="'count' has the type Integer"):
+        apply(client, pipeline, DAILY, count="many")
+    assert of_pipeline(client, pipeline["PipelineArn"]) == []
+
+
+def test_a_rate_that_goes_on_is_not_updated(client: Any, pipeline: Any) -> None:
+    request = {**DAILY, "ScheduleExpression": "rate(1 minutes)", "StartDate": "2020-01-01T00:00:30Z"}
+    arn = pipeline["PipelineArn"]
+    first = wanted([request], pipeline, ROLE, {"day": "x"}, datetime(2026, 1, 1, tzinfo=timezone.utc))
+    assert first[0]["StartDate"] == "2026-01-01T00:00:30Z"
+    put(client, first, arn)
+    assert put(client, wanted([request], pipeline, ROLE, {"day": "x"}, datetime.now(timezone.utc)), arn) == {
+        "p": "unchanged"
+    }
+
+
+def test_what_is_not_due_any_more_is_left_out(client: Any, pipeline: Any) -> None:
+    assert apply(client, pipeline, {**DAILY, "EndDate": "2020-01-01T00:00:00Z"}) == {}
+
+
+def test_schedules_are_removed(client: Any, pipeline: Any) -> None:
+    apply(client, pipeline, DAILY)
+    assert remove(client, pipeline["PipelineArn"]) == ["p"]
+    assert of_pipeline(client, pipeline["PipelineArn"]) == []
