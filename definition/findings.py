@@ -512,6 +512,11 @@ RULES: Final[dict[str, Rule]] = {
                 "A task that starts the pipeline comes before the task, and does not start it where a task in Airflow that it waits for fails; by its trigger rule the task runs otherwise.",
                 "Nothing: in Airflow the task does what it does today.",
             ),
+            "SMP846": (
+                "Wrong settings beside the DAG file",
+                "The file of settings beside the DAG file cannot be read, or names a DAG or task that does not exist.",
+                "Correct the file; the message names what was probably meant.",
+            ),
             "SMP845": (
                 "No pipeline to be in",
                 "The task does nothing, and no pipeline can take it in without a path that leaves and returns.",

@@ -222,6 +222,12 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        "plan",
+        "Say of DAGs of which a part stays in Airflow which pipelines the rest becomes, and why the part stays",
+        "plan_commands.plan",
+        (_DAGS, _FORMAT, *CONVERSION),
+    ),
+    Command(
         "validate",
         "Check a pipeline definition, whoever made it",
         "commands.validate",

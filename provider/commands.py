@@ -129,7 +129,7 @@ def conversion_request(args: Namespace) -> Request:
     :raises ValueError: a file or folder is missing, or is not of its form.
     """
     from sagemaker_provider.translator import Settings
-    from sagemaker_provider.translator.defaults import Defaults
+    from sagemaker_provider.translator.defaults import Defaults, from_yaml
     from sagemaker_provider.translator.inputs import Inputs
     from sagemaker_provider.translator.worker import Request
 
@@ -140,8 +140,8 @@ def conversion_request(args: Namespace) -> Request:
         raise ValueError(f"--path {missing[0]}: no such folder")
     if args.timeout <= 0 or args.jobs < 1:
         raise ValueError("--timeout and --jobs are more than 0")
-    inputs = _from_yaml(Inputs, args.values)
-    defaults = _from_yaml(Defaults, args.defaults)
+    inputs = from_yaml(Inputs, args.values)
+    defaults = from_yaml(Defaults, args.defaults)
     experiment = EXPERIMENT_OF_THE_PIPELINE if args.experiment else None
     return Request(
         path,
@@ -153,23 +153,6 @@ def conversion_request(args: Namespace) -> Request:
         timeout=args.timeout,
         jobs=args.jobs,
     )
-
-
-def _from_yaml(kind: Any, name: str | None) -> Any:
-    """An object of a class that reads what a YAML file holds; without a file an empty one.
-
-    :raises ValueError: the file cannot be read, or is not of its form; the message begins with its name.
-    """
-    import yaml
-
-    try:
-        return kind.from_object(yaml.safe_load(Path(name).read_text(encoding="utf-8"))) if name else kind()
-    except OSError as error:
-        raise ValueError(f"{name}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}: is not YAML: {' '.join(str(error).split())}") from None
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
 
 
 def validate(args: Namespace) -> int:

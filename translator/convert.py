@@ -671,11 +671,9 @@ class _Compiler:
 
     def misplaced_settings(self) -> list[Finding]:
         """Settings for tasks that the DAG does not have."""
-        known = self.dag.task_dict
-        named = [task for dag_id, task in self.settings.defaults.tasks if dag_id == self.dag.dag_id]
-        return [
-            finding("SMP689", f"there is no task {task!r}", place="settings") for task in named if task not in known
-        ]
+        own = {key: value for key, value in self.settings.defaults.tasks.items() if key[0] == self.dag.dag_id}
+        wrong = Defaults(tasks=own).misplaced({self.dag.dag_id: self.dag.task_dict})
+        return [finding("SMP689", message, place="settings") for message in wrong]
 
     def is_read(self, parameter: Parameter) -> bool:
         """Whether a parameter is declared: in a whole DAG, every param is; in a part, those that its steps read."""

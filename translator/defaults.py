@@ -9,13 +9,18 @@
         instance_type: ml.m5.2xlarge
         tasks:
           prepare: {image: 111122223333.dkr.ecr.us-west-2.amazonaws.com/pandas:2}
+
+A file of this form beside a DAG file, ``churn.sagemaker.yaml`` beside ``churn.py``, goes before the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from sagemaker_provider.definition.shapes import nearest
 
 
 class Row(NamedTuple):
@@ -103,6 +108,26 @@ class Defaults:
                 return values[name]
         return None
 
+    def over(self, others: Defaults) -> Defaults:
+        """These settings, and where they say nothing the others."""
+        dags, tasks = (
+            {key: {**before.get(key, {}), **own.get(key, {})} for key in {**before, **own}}
+            for before, own in ((others.dags, self.dags), (others.tasks, self.tasks))
+        )
+        return Defaults({**others.values, **self.values}, dags, tasks)
+
+    def misplaced(self, dags: Mapping[str, Collection[str]]) -> Iterator[str]:
+        """What is said of DAGs and tasks that do not exist, with the nearest names.
+
+        :param dags: DAG id -> its tasks.
+        """
+        for dag_id in dict.fromkeys([*self.dags, *(dag_id for dag_id, _ in self.tasks)]):
+            if dag_id not in dags:
+                yield f"there is no DAG {dag_id!r}; {nearest(dag_id, dags)}"
+        for dag_id, task_id in self.tasks:
+            if dag_id in dags and task_id not in dags[dag_id]:
+                yield f"there is no task {task_id!r} in {dag_id!r}; {nearest(task_id, dags[dag_id])}"
+
     @classmethod
     def from_object(cls, value: Any) -> Defaults:
         """Settings from what a YAML file holds.
@@ -124,6 +149,38 @@ class Defaults:
         if problems:
             raise ValueError("; ".join(problems))
         return cls(values, dags, tasks)
+
+
+def from_yaml(kind: Any, name: str | Path | None) -> Any:
+    """An object of a class that reads what a YAML file holds; without a file an empty one.
+
+    :param kind: a class with a method ``from_object``, such as :class:`Defaults`.
+    :raises ValueError: the file cannot be read, or is not of its form; the message begins with its name.
+    """
+    import yaml
+
+    try:
+        return kind.from_object(yaml.safe_load(Path(name).read_text(encoding="utf-8"))) if name else kind()
+    except OSError as error:
+        raise ValueError(f"{name}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}: is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def path_beside(file: Path) -> Path:
+    """The file of settings beside a DAG file."""
+    return file.with_suffix(".sagemaker.yaml")
+
+
+def beside(file: Path) -> Defaults:
+    """The settings beside a DAG file; none where there is no such file.
+
+    :raises ValueError: the file cannot be read, or is not of its form.
+    """
+    path = path_beside(file)
+    return from_yaml(Defaults, path) if path.exists() else Defaults()  # type: ignore[no-any-return]
 
 
 def _mapping(value: Any, place: str, problems: list[str]) -> Mapping[Any, Any]:

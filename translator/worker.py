@@ -22,16 +22,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeAlias
 
-from sagemaker_provider.definition.findings import Finding, Severity, errors, finding
+from sagemaker_provider.definition.findings import Finding, Severity, errors, finding, located
 from sagemaker_provider.translator.convert import Settings
 from sagemaker_provider.translator.inputs import Inputs, clean_environment
 from sagemaker_provider.translator.loading import shown
+from sagemaker_provider.translator.planning import Plan, Region
 from sagemaker_provider.translator.registry import operator_name
 from sagemaker_provider.translator.static import outline_of
 
@@ -58,6 +59,7 @@ class Request:
     :param settings: how to convert.
     :param timeout: seconds for each file.
     :param jobs: how many files at once.
+    :param plan: plan which tasks go into pipelines, instead of converting whole DAGs.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Request:
     settings: Settings = field(default_factory=Settings)
     timeout: float = TIMEOUT
     jobs: int = os.cpu_count() or 1
+    plan: bool = False
 
 
 class _Task(NamedTuple):
@@ -118,6 +121,7 @@ class ConvertedDag:
     :param assets: files that the steps need: relative path -> content.
     :param schedules: requests to EventBridge Scheduler.
     :param date_parameters: parameters that are dates: name -> template.
+    :param plan: for a request to plan, the plan; there is no definition then.
     """
 
     dag_id: str
@@ -128,6 +132,7 @@ class ConvertedDag:
     assets: dict[str, bytes]
     schedules: list[dict[str, Any]]
     date_parameters: dict[str, str]
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -247,6 +252,7 @@ def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
                 {_inside(name): base64.b64decode(content) for name, content in item["assets"].items()},
                 list(item["schedules"]),
                 dict(item["date_parameters"]),
+                _plan(item["plan"]) if item["plan"] else None,
             )
             for item in result["dags"]
         )
@@ -254,6 +260,23 @@ def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
         return ConvertedFile(file, dags, tuple(result["dag_ids"]), found)
     except (ValueError, TypeError, KeyError, AttributeError):
         return _failed({**answer, "code": "SMP108", "reason": "the process of the file gave no result"}, file)
+
+
+def _plan(item: dict[str, Any]) -> Plan:
+    return Plan(
+        tuple(
+            Region(
+                region["name"],
+                tuple(region["tasks"]),
+                int(region["steps"]),
+                tuple(region["after"]),
+                tuple(map(_finding, region["findings"])),
+            )
+            for region in item["regions"]
+        ),
+        {str(task): list(map(_finding, reasons)) for task, reasons in item["stays"].items()},
+        tuple(map(_finding, item["findings"])),
+    )
 
 
 def _inside(name: str) -> str:
@@ -478,6 +501,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     from sagemaker_provider.translator import clocks, compat
     from sagemaker_provider.translator.convert import convert
     from sagemaker_provider.translator.load import load_dags
+    from sagemaker_provider.translator.planning import plan
     from sagemaker_provider.translator.settle import explained, leak, settle
     from sagemaker_provider.translator.stubs import DAMAGED
 
@@ -490,19 +514,28 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     unlike = {key: value for key, value in first.items() if value != second.get(key)}
     changing = sorted({name for (_, name), value in unlike.items() if not DAMAGED.search(str(value))})
     secrets = request.inputs.secrets
+    settings = _settings(request, file, [dag for _, dag in loaded], loading)
     dags: list[dict[str, Any]] = []
     spans: dict[Any, int] = {}
     for source, dag in loaded:
         if request.dag_id not in (None, dag.dag_id):
             continue
         settled = settle(dag, others.get(dag.dag_id), stubs, request.inputs.params, spans)
-        conversion = convert(dag, request.settings)
+        place = {"dag": dag.dag_id, "file": shown(str(source))}
+        if request.plan:
+
+            def told(findings: Iterable[Finding], place: Mapping[str, str] = place) -> list[dict[str, Any]]:
+                return [item.to_json() for item in located(_clean(explained(findings), stubs, secrets), **place)]
+
+            dags.append(_planned(plan(dag, settings, settled), dag, told))
+            continue
+        conversion = convert(dag, settings)
         results = [*settled, *conversion.findings]
         definition = None if conversion.definition is None else conversion.definition.to_json()
         assets = conversion.assets
         if definition is not None and not errors(results):
             with worlds.second():
-                again = convert(others[dag.dag_id], request.settings)
+                again = convert(others[dag.dag_id], settings)
             same = again.definition is not None and again.definition.to_json() == definition
             if not same or again.assets != assets:
                 made = f": {', '.join(changing)} of the file" if changing else ""
@@ -523,6 +556,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
                 **data,
                 "dag_id": dag.dag_id,
                 "tasks": [_as_data(task, conversion, secrets) for task in dag.task_dict.values()],
+                "plan": None,
                 "definition": None if failed else definition,
                 "assets": {} if failed else {key: base64.b64encode(item).decode() for key, item in assets.items()},
                 "findings": [
@@ -539,6 +573,36 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         "dags": dags,
         "dag_ids": [dag.dag_id for _, dag in loaded],
         "findings": [item.to_json() for item in _clean([*found, *loading.findings], stubs, secrets)],
+    }
+
+
+def _settings(request: Request, file: Path, dags: Iterable[Any], loading: Any) -> Settings:
+    """How to convert the DAGs of a file: by the settings beside it, and then those of the request."""
+    from sagemaker_provider.translator.defaults import Defaults, beside, path_beside
+
+    own = Defaults()
+    try:
+        own = beside(file)
+        wrong = [
+            f"{shown(str(path_beside(file)))}: {item}"
+            for item in own.misplaced({dag.dag_id: dag.task_dict for dag in dags})
+        ]
+    except ValueError as error:
+        wrong = [str(error)]
+    loading.findings += [finding("SMP846", item, file=shown(str(file))) for item in wrong]
+    return replace(request.settings, defaults=own.over(request.settings.defaults))
+
+
+def _planned(made: Plan, dag: Any, told: Callable[[Iterable[Finding]], list[dict[str, Any]]]) -> dict[str, Any]:
+    """A DAG with its plan, as data."""
+    regions = [{**vars(region), "findings": told(region.findings)} for region in made.regions]
+    stays = {task: told(reasons) for task, reasons in made.stays.items()}
+    nothing = {"tasks": [], "definition": None, "pipeline": {}, "assets": {}, "schedules": [], "date_parameters": {}}
+    return {
+        **nothing,
+        "dag_id": dag.dag_id,
+        "findings": [],
+        "plan": {"regions": regions, "stays": stays, "findings": told(made.findings)},
     }
 
 

@@ -1,0 +1,85 @@
+"""The commands ``plan`` and ``split``."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import replace
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from sagemaker_provider.commands import DONE, FOUND, conversion_request, usage_error
+from sagemaker_provider.definition.findings import Finding, Severity, errors
+from sagemaker_provider.report import STYLES, console, gathered, show
+from sagemaker_provider.translator.planning import Plan
+
+
+def plan(args: Namespace) -> int:
+    """``plan``: the pipelines of each DAG and what stays in Airflow; nothing is written."""
+    from sagemaker_provider.translator.worker import convert_files
+
+    try:
+        request = conversion_request(args)
+    except ValueError as error:
+        return usage_error(str(error))
+    files = convert_files(replace(request, plan=True))
+    loading = [item for file in files for item in file.findings]
+    made = [(file.file, dag.dag_id, dag.plan) for file in files for dag in file.dags if dag.plan is not None]
+    if args.format == "json":
+        dags = [{"dag": dag_id, "file": file, **as_json(item)} for file, dag_id, item in made]
+        print(json.dumps({"dags": dags, "findings": _told(loading)}, indent=2, sort_keys=True))
+    else:
+        for _, dag_id, item in made:
+            console().print(tree(dag_id, item))
+            show("", list(item.findings), None, None)
+        show("", loading, None, None)
+    wrong = [*loading, *(finding for _, _, item in made for finding in item.findings)]
+    return FOUND if errors(wrong) else DONE
+
+
+def as_json(made: Plan) -> dict[str, Any]:
+    """A plan with stable keys."""
+    return {
+        "regions": [{**vars(region), "findings": _told(region.findings)} for region in made.regions],
+        "stays": [{"task": task, "findings": _told(reasons)} for task, reasons in made.stays.items()],
+        "findings": _told(made.findings),
+    }
+
+
+def tree(dag_id: str, made: Plan) -> Tree:
+    """A plan for people: each pipeline with its tasks and what differs in it, then what stays and why."""
+    native = sum(len(region.tasks) for region in made.regions)
+    every = native + len(made.stays)
+    root = Tree(
+        Text.assemble((dag_id, "bold"), f"  {native} of {every} tasks in {_count(len(made.regions), 'pipeline')}")
+    )
+    for region in made.regions:
+        after = f"  after {', '.join(region.after)}" if region.after else ""
+        node = root.add(
+            Text.assemble((region.name, "bold"), (f"  {_count(region.steps, 'step')}", "cyan"), (after, "dim"))
+        )
+        node.add(Text(", ".join(region.tasks)))
+        for code in dict.fromkeys(item.code for item in region.findings if item.severity is not Severity.NOTE):
+            for line in gathered([_unlocated(item) for item in region.findings if item.code == code]):
+                node.add(Text(f"{code} {line}", style=STYLES[Severity.DIFFERENCE]))
+    if made.stays:
+        node = root.add(Text("stays in Airflow", style="italic"))
+        for task, reasons in made.stays.items():
+            why = "; ".join(f"{item.code} {item.place and f'{item.place}: '}{item.message}" for item in reasons)
+            node.add(Text.assemble((task, "bold"), (f"  {why}" if why else "", "dim")))
+    return root
+
+
+def _unlocated(item: Finding) -> Finding:
+    """A finding without what the tree says already."""
+    return replace(item, file="", dag="", line=0)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _told(findings: Any) -> list[dict[str, Any]]:
+    return [item.to_json() for item in findings]
