@@ -1018,6 +1018,11 @@ RULES: Final[dict[str, Rule]] = {
                 "The value comes from a task that stays in Airflow, or from a template that only Airflow renders; it becomes a parameter, which the task that starts the pipeline fills.",
                 "Nothing; the value is text of at most 1,024 characters, a number or a boolean.",
             ),
+            "SMP823": (
+                "Task group with a pipeline of its own",
+                "In Airflow the task starts a pipeline of the group; the pipeline of the whole DAG needs no such start.",
+                "Nothing, or deploy the pipeline of the group alone.",
+            ),
             "SMP722": (
                 "Sensor at the start of a DAG",
                 "The pipeline starts and then waits.",

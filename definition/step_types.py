@@ -667,6 +667,17 @@ _ROWS: Final = (
 STEP_TYPES: Final[Mapping[str, StepType]] = MappingProxyType({row.name: row for row in _ROWS})
 """Step type by its ``Type`` in a definition."""
 
+STEP_METADATA: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Processing": "ProcessingJob",
+        "Training": "TrainingJob",
+        "Transform": "TransformJob",
+        "Tuning": "TuningJob",
+        "AutoML": "AutoMLJob",
+    }
+)
+"""Step type -> member of PipelineExecutionStepMetadata, where it is not called like the type."""
+
 ENTRY_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"ProcessingOutputs": "OutputName", "ProcessingInputs": "InputName", "FinalMetricDataList": "MetricName"}
 )

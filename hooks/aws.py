@@ -66,7 +66,7 @@ class AwsSettings:
         )
 
     def pipeline_hook(self) -> SageMakerPipelineHook:
-        """A hook for pipelines."""
+        """A hook for pipelines and their executions."""
         from sagemaker_provider.hooks.pipeline import SageMakerPipelineHook
 
         return SageMakerPipelineHook(

@@ -27,7 +27,7 @@ from sagemaker_provider.definition.checks import (
 from sagemaker_provider.definition.cleanup import outputs_of, outside
 from sagemaker_provider.definition.conditions import ConditionTypeError, holds
 from sagemaker_provider.definition.outputs import OutputError, output_text, typed_outputs
-from sagemaker_provider.definition.step_types import EMR_CLUSTER, STEP_TYPES, Resource, State, state_of
+from sagemaker_provider.definition.step_types import EMR_CLUSTER, STEP_METADATA, STEP_TYPES, Resource, State, state_of
 from sagemaker_provider.local.errors import ServiceError
 from sagemaker_provider.local.evaluation import StepFailedError, as_properties, properties_of_step
 from sagemaker_provider.local.tasks import StepStoppedError, Task, dashed
@@ -160,16 +160,13 @@ def properties_of(task: Task, resource: Resource, description: dict[str, Any]) -
     return properties
 
 
-_METADATA: Final = {"Tuning": "TuningJob", "AutoML": "AutoMLJob", "Processing": "ProcessingJob", "Training": "TrainingJob", "Transform": "TransformJob"}  # fmt: skip
-
-
 def _metadata(task: Task, description: Mapping[str, Any]) -> dict[str, Any]:
     resource = STEP_TYPES[task.step.type].resource
     assert resource is not None
     arn = description.get(f"{resource.create.removeprefix('Create')}Arn")
     if task.step.type in FILES:
         return {task.step.type: {"CheckType": task.step.members["CheckType"], "CheckJobArn": arn}}
-    return {_METADATA.get(task.step.type, task.step.type): {"Arn": arn}}
+    return {STEP_METADATA.get(task.step.type, task.step.type): {"Arn": arn}}
 
 
 def _create_or_update(task: Task) -> dict[str, Any]:

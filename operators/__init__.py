@@ -35,6 +35,7 @@ _HOMES = {
     "notebook": ("SageMakerNotebookJobStepOperator",),
     "records": ("CleanupSource", "SageMakerCleanupStepOperator", "SageMakerLineageStepOperator"),
     "references": ("ExecutionVariable", "Join", "JsonGet"),
+    "task_group": ("SageMakerPipelineTaskGroup",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -64,6 +65,7 @@ __all__ = [
     "SageMakerPipelineScheduleOperator",
     "SageMakerPipelineStartOperator",
     "SageMakerPipelineStopOperator",
+    "SageMakerPipelineTaskGroup",
     "SageMakerProcessingStepOperator",
     "SageMakerQualityCheckStepOperator",
     "SageMakerRegisterModelStepOperator",
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
         SageMakerLineageStepOperator,
     )
     from sagemaker_provider.operators.references import ExecutionVariable, Join, JsonGet
+    from sagemaker_provider.operators.task_group import SageMakerPipelineTaskGroup
 
 
 def __getattr__(name: str) -> Any:

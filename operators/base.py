@@ -6,12 +6,11 @@ import itertools
 import random
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout, BaseOperator
-from jinja2 import Undefined
 
 from sagemaker_provider.definition import paths
 from sagemaker_provider.definition.model import CacheConfig, PropertyFile, RetryPolicy
@@ -22,7 +21,7 @@ from sagemaker_provider.operators.attempts import Attempts
 from sagemaker_provider.operators.links import leave_links, links_of
 from sagemaker_provider.operators.names import job_name
 from sagemaker_provider.operators.references import Reference, has_properties, kind_of_property
-from sagemaker_provider.operators.rendering import lone_expression
+from sagemaker_provider.operators.rendering import TypedTemplates
 
 _NAME_LENGTHS = {"HyperParameterTuningJobName": 32, "AutoMLJobName": 32}
 _LONGEST_PAUSE = 600.0
@@ -31,7 +30,7 @@ Found: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
 """Identifiers and Describe response of something that exists."""
 
 
-class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
+class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type: ignore[misc]
     """Base of all step operators. A step operator runs its step in Airflow, and converts to a step of a pipeline.
 
     The XCom of the task is the Describe response of what the step created, as JSON, so that references read the same
@@ -151,20 +150,6 @@ class SageMakerStepOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
         return {}
 
     # Running
-
-    def render_template(self, content: Any, context: Any, jinja_env: Any = None, seen_oids: Any = None) -> Any:
-        """Render as Airflow does, except that a text that is one ``{{ expression }}`` keeps the expression's type.
-
-        So ``"{{ params.count }}"`` is a number if the param is one, as it is in a pipeline.
-        """
-        if isinstance(content, str) and (expression := lone_expression(content)):
-            environment = jinja_env or self.get_template_env()
-            value = environment.compile_expression(expression, undefined_to_none=False)(**context)
-            if isinstance(value, datetime):
-                return str(value)
-            if not isinstance(value, Undefined):  # Airflow's own rendering says what is undefined
-                return value
-        return super().render_template(content, context, jinja_env, seen_oids)
 
     def request(self, context: Any, number: int = 1) -> dict[str, Any]:
         """The create request: the rendered config, typed, with the job's name.

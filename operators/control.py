@@ -71,6 +71,10 @@ class SageMakerConditionStepOperator(SageMakerStepOperator, BranchMixIn):  # typ
         except ConditionTypeError as error:
             raise AirflowFailException(f"{self.task_id}: {error}") from None
         self.log.info("The conditions are %s: %s", outcome, self.conditions)
+        return self.decide(context, outcome)
+
+    def decide(self, context: Any, outcome: bool) -> dict[str, str]:
+        """Skip the branch that is not taken, and give the task's result."""
         result = {"Outcome": str(outcome)}
         context["ti"].xcom_push(
             key=XCOM_RETURN_KEY, value=result

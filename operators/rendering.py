@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Undefined
 
 _LONE = re.compile(r"\{\{(?![-+])((?:(?!\{\{|\}\}|\{%|\{#).)+)(?<![-+])\}\}", re.DOTALL)
 
@@ -15,3 +19,23 @@ def lone_expression(text: str) -> str | None:
     """
     match = _LONE.fullmatch(text)
     return match[1].strip() or None if match else None
+
+
+class TypedTemplates:
+    """Renders templates as Airflow does, except that a text that is one ``{{ expression }}`` keeps the expression's type.
+
+    So ``"{{ params.count }}"`` is a number if the param is one, as it is in a pipeline. For operators, before their base class.
+    """
+
+    def render_template(self, content: Any, context: Any, jinja_env: Any = None, seen_oids: Any = None) -> Any:
+        """A rendered value."""
+        task: Any = self
+        if isinstance(content, str) and (expression := lone_expression(content)):
+            environment = jinja_env or task.get_template_env()
+            value = environment.compile_expression(expression, undefined_to_none=False)(**context)
+            if isinstance(value, datetime):
+                return str(value)
+            if not isinstance(value, Undefined):  # Airflow's own rendering says what is undefined
+                return value
+        rendered: Any = super()
+        return rendered.render_template(content, context, jinja_env, seen_oids)

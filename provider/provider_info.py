@@ -12,7 +12,7 @@ def get_provider_info() -> dict[str, Any]:
     from sagemaker_provider import __version__
 
     package = "sagemaker_provider"
-    operators = ("jobs", "models", "functions", "control", "checks", "emr", "notebook", "records")
+    operators = ("jobs", "models", "functions", "control", "checks", "emr", "notebook", "records", "task_group")
 
     def modules(folder: str, *names: str) -> list[dict[str, Any]]:
         return [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.{folder}.{name}" for name in names]}]
@@ -32,7 +32,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": modules("operators", *operators),
         "hooks": modules("hooks", "step", "callback"),
         "sensors": modules("sensors", "step"),
-        "triggers": modules("triggers", "step", "callback"),
+        "triggers": modules("triggers", "step", "execution_step", "callback"),
         "extra-links": [f"{package}.operators.links.SageMaker{name}Link" for name in ("Console", "Logs", "Execution")],
         "cli": [f"{package}.cli.airflow_commands"],
     }

@@ -75,12 +75,16 @@ class StepsOfTask:
     :param type: step type.
     :param suffix: which of several steps of the task it is; ``""`` for the one that gives the task's result.
     :param step: what the task was translated to.
+    :param outcome: of a condition that is always the same, and so has no step.
+    :param absorbed: whether the task is a sensor that waits for the step, which is that of another task.
     """
 
     names: tuple[str, ...]
     type: str
     suffix: str
     step: TaskStep
+    outcome: bool | None = None
+    absorbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,7 @@ class _Compiler:
     settings: Settings
     starter: Starter | None = None
     findings: list[Finding] = field(default_factory=list)
+    decided: dict[str, StepsOfTask] = field(default_factory=dict)
     started_by: Mapping[str, Any] | None = None
     translations: dict[str, Translation] = field(default_factory=dict)
     translated: Mapping[str, Translation] = field(default_factory=dict)
@@ -458,6 +463,7 @@ class _Compiler:
                     )
                     reason = f"where {self.tasks[name].task_id!r} cannot run, Airflow runs {others}"
                     self.findings.append(finding("SMP680", reason, task=node))
+            self.decided[name] = StepsOfTask((), "Condition", "", self.steps[name], side == SIDES[0])
         for name in constants:
             del self.branches[name], self.steps[name]
 
@@ -709,7 +715,7 @@ class _Compiler:
 
     def steps_of_tasks(self) -> dict[str, list[StepsOfTask]]:
         """The steps that each task became."""
-        found: dict[str, list[StepsOfTask]] = {}
+        found = {task: [item] for task, item in self.decided.items()}
         for node, step in self.steps.items():
             task_id = self.tasks[node].task_id
             suffix = node.removeprefix(task_id).removeprefix("--")
@@ -718,7 +724,7 @@ class _Compiler:
         for sensor, maker in self.waited_for.items():
             step = self.steps[maker]
             names = tuple(self.names[copy] for copy in self.copies(maker))
-            found[sensor] = [StepsOfTask(names, step.type, "", step)]
+            found[sensor] = [StepsOfTask(names, step.type, "", step, absorbed=True)]
         return found
 
     def origins(self) -> dict[str, Origin]:

@@ -6,7 +6,15 @@ from typing import Any
 
 from sagemaker_provider.definition.findings import finding
 from sagemaker_provider.operators.functions import SageMakerCallbackStepOperator, SageMakerLambdaStepOperator
-from sagemaker_provider.translator.registry import Absorbed, Given, Stays, TaskStep, Translation, translates
+from sagemaker_provider.translator.registry import (
+    Absorbed,
+    Given,
+    Stays,
+    TaskStep,
+    Translation,
+    Vanishes,
+    translates,
+)
 
 
 @translates("sagemaker_provider.operators.base.SageMakerStepOperator")
@@ -56,3 +64,9 @@ def sensor(task: Any, given: Given) -> Translation:
 def pipeline_work(task: Any, given: Given) -> Translation:
     """The operators that deploy, start, stop, resume, delete and schedule pipelines."""
     return Stays((finding("SMP801", f"{type(task).__name__} has no step", task=task.task_id),))
+
+
+@translates("sagemaker_provider.operators.task_group.SageMakerPipelineLaunchOperator")
+def launch(task: Any, given: Given) -> Translation:
+    """The start of a group that runs as a pipeline: in the pipeline of the whole DAG, the group's tasks are steps."""
+    return Vanishes((finding("SMP823", "its tasks are steps of this pipeline", task=task.task_id),))

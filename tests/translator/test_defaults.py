@@ -87,7 +87,9 @@ def test_a_setting_for_a_task_that_does_not_exist_is_told() -> None:
     with make_dag() as dag:
         Invoke(task_id="t", values={})
     defaults = Defaults(tasks={("work", "tt"): {"region": "x"}, ("other", "u"): {"region": "x"}})
-    assert messages(convert(dag, Settings(defaults=defaults)), "SMP689") == ["there is no task 'tt' in 'work'; did you mean 't'?"]
+    assert messages(convert(dag, Settings(defaults=defaults)), "SMP689") == [
+        "there is no task 'tt' in 'work'; did you mean 't'?"
+    ]
 
 
 def test_an_empty_file_sets_nothing() -> None:

@@ -1,0 +1,268 @@
+"""Tasks that stand for steps of a pipeline execution: each waits for its own step, and ends as the step does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    redact,
+)
+
+from sagemaker_provider.definition.step_types import (
+    PIPELINE_EXECUTION,
+    STEP_TYPES,
+    Resource,
+    State,
+    state_of,
+)
+from sagemaker_provider.hooks.console import resource_url
+from sagemaker_provider.hooks.logs import LOG_LINES
+from sagemaker_provider.operators.base import SageMakerStepOperator, check_event
+from sagemaker_provider.operators.links import leave_links
+
+if TYPE_CHECKING:
+    from sagemaker_provider.operators.task_group import SageMakerPipelineLaunchOperator
+
+_BAD: Final = (State.FAILED, State.STOPPED)
+
+
+class Mirror(BaseOperator):  # type: ignore[misc]
+    """What a task of a :class:`~sagemaker_provider.operators.task_group.SageMakerPipelineTaskGroup` does in its own place.
+
+    :func:`mirroring` makes, of this and the class of a task, the class that the task has in the group: while the group
+    runs as a pipeline, this class decides; otherwise the task's own.
+    """
+
+    launch_id: ClassVar[str]
+    """The task that starts the pipeline."""
+
+    _execution: str | None = None
+
+    @property
+    def launch(self) -> SageMakerPipelineLaunchOperator:
+        """The task that starts the pipeline."""
+        return self.dag.get_task(self.launch_id)  # type: ignore[no-any-return]
+
+    def update_relative(self, other: Any, upstream: bool = True, edge_modifier: Any = None) -> None:
+        """Let the pipeline start after a task outside the group that comes before this one."""
+        super().update_relative(other, upstream, edge_modifier)
+        if upstream:
+            self.launch.follow(other)
+
+    def set_upstream(self, task_or_task_list: Any, edge_modifier: Any = None) -> None:
+        """As above, where this task is on the left."""
+        super().set_upstream(task_or_task_list, edge_modifier)
+        given = task_or_task_list if isinstance(task_or_task_list, Sequence) else [task_or_task_list]
+        for other in given:
+            self.launch.follow(other)
+
+    # Running
+
+    def render_template(self, content: Any, context: Any, jinja_env: Any = None, seen_oids: Any = None) -> Any:
+        """Templates are rendered where the task runs itself; a pipeline has its values from elsewhere."""
+        if self.launch.runs_pipeline(context):
+            return content
+        return super().render_template(content, context, jinja_env, seen_oids)
+
+    def execute(self, context: Any) -> Any:
+        """Mirror the step of the task, or run the task itself."""
+        if not self.launch.runs_pipeline(context):
+            return super().execute(context)
+        launched = self.launch.launched(context)
+        steps = launched["tasks"].get(self.task_id)
+        if steps is None:
+            self.log.info("The task is no step of the pipeline")
+            return None
+        if steps[0].get("outcome"):
+            return self._result(context, [(steps[0], {"Metadata": {"Condition": {"Outcome": steps[0]["outcome"]}}})])
+        steps = _of_instance(steps, context["ti"].map_index)
+        arn, told = self._take_up(context, launched, steps)
+        self._execution = arn
+        self.log.info("Waiting for %s of %s", ", ".join(item["names"][0] for item in steps), arn)
+        from sagemaker_provider.triggers.execution_step import ended
+
+        hook, launch = self.launch.hook, self.launch
+        while True:
+            state = state_of(PIPELINE_EXECUTION, hook.describe(arn))[0]
+            if state is not State.RUNNING or ended(hook.steps(arn), steps, told):
+                return self._judge(context, arn, steps, told)
+            if launch.deferrable:
+                self._defer(context, arn, steps, told)
+            time.sleep(launch.poll_interval)
+
+    def _defer(self, context: Any, arn: str, steps: list[dict[str, Any]], told: list[str]) -> None:
+        from sagemaker_provider.triggers.execution_step import SageMakerExecutionStepTrigger
+
+        limit = self.execution_timeout
+        deadline = (context["ti"].start_date + limit).timestamp() if limit else None
+        found = [{key: value for key, value in item.items() if key in ("names", "index")} for item in steps]
+        trigger = SageMakerExecutionStepTrigger(
+            execution=arn,
+            steps=found,
+            told=told,
+            poll_interval=self.launch.poll_interval,
+            deadline=deadline,
+            **self.launch.aws_settings,
+        )
+        self.defer(trigger=trigger, method_name="step_ended")
+
+    def step_ended(self, context: Any, event: dict[str, Any] | None = None) -> Any:
+        """Go on after the triggerer has seen that the step or the execution has ended."""
+        event = check_event(event)
+        steps = _of_instance(self.launch.launched(context)["tasks"][self.task_id], context["ti"].map_index)
+        return self._judge(context, event["identifiers"]["PipelineExecutionArn"], steps, event["told"])
+
+    def _take_up(self, context: Any, launched: dict[str, Any], steps: list[dict[str, Any]]) -> tuple[str, list[str]]:
+        """The execution to wait for: a try after the first one lets one that has ended badly go on.
+
+        :return: its ARN, and the end times of the runs of the steps that ended badly before this try.
+        """
+        from botocore.exceptions import ClientError
+
+        from sagemaker_provider.hooks.pipeline import PipelineError
+        from sagemaker_provider.triggers.execution_step import row_of, step_state
+
+        hook = self.launch.hook
+        arn = launched["PipelineExecutionArn"]
+        if state_of(PIPELINE_EXECUTION, hook.describe(arn))[0] in _BAD:
+            arn = self.launch.latest(launched)
+        if context["ti"].try_number <= 1:
+            return arn, []
+        rows = [row for item in steps if (row := row_of(hook.steps(arn), item)) is not None]
+        told = [str(row.get("EndTime")) for row in rows if step_state(row) in _BAD]
+        state, status = state_of(PIPELINE_EXECUTION, hook.describe(arn))
+        if status == "Stopping":
+            self.log.info("%s is being stopped; waiting for that", arn)
+            while state is State.RUNNING:
+                time.sleep(min(self.launch.poll_interval, 10))
+                state, status = state_of(PIPELINE_EXECUTION, hook.describe(arn))
+        if state in (State.RUNNING, State.SUCCEEDED) or (not told and len(rows) == len(steps)):
+            return arn, told
+        try:
+            hook.resume(arn)
+        except (PipelineError, ClientError) as error:
+            if state_of(PIPELINE_EXECUTION, hook.describe(arn))[0] is State.RUNNING:
+                self.log.info("%s had ended as %s and was resumed by another task", arn, status)
+                return arn, told
+            if isinstance(error, ClientError):
+                raise
+            new = self.launch.restart(arn)
+            self.log.info("%s; a new execution is started instead: %s", error, new)
+            return new, []
+        self.log.info("%s had ended as %s and is resumed", arn, status)
+        return arn, told
+
+    def _judge(self, context: Any, arn: str, steps: list[dict[str, Any]], told: Sequence[str]) -> Any:
+        """The task's result or failure, once its steps or the execution have ended."""
+        from sagemaker_provider.triggers.execution_step import row_of, step_state
+
+        hook = self.launch.hook
+        rows = hook.steps(arn)
+        own = [(item, row) for item in steps if (row := row_of(rows, item)) is not None]
+        for item, row in own:
+            self._log_step(row)
+            if step_state(row) in _BAD and str(row.get("EndTime")) not in told:
+                self._fail(context, item, row)
+        if sum(step_state(row) is State.SUCCEEDED for _, row in own) < len(steps):
+            self._not_started(arn, hook.describe(arn), rows)
+        return self._result(context, own)
+
+    def _fail(self, context: Any, item: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+        """Raise for a step that ended badly, with what the job that it ran says of itself."""
+        from sagemaker_provider.hooks.failures import judge
+        from sagemaker_provider.hooks.step import SageMakerStepError
+        from sagemaker_provider.operators.results import made
+
+        reason = row.get("FailureReason") or "the service gives no reason"
+        text = f"the step {row['StepName']!r} ended as {row['StepStatus']}: {redact(reason)}"
+        if item["type"] == "Fail":
+            raise AirflowFailException(text)
+        kind, identifiers = STEP_TYPES[item["type"]], made(item["type"], row)
+        if identifiers and kind.resource and kind.resource.waitable:
+            hook = self._hook_of(context, kind.resource, identifiers)
+            description = hook.describe(kind.resource, identifiers)
+            try:
+                judge(self.launch, hook, kind.resource, identifiers, description, LOG_LINES)
+            except SageMakerStepError as error:
+                raise SageMakerStepError(f"{text}\n{error}", error.reason) from None
+        raise SageMakerStepError(text, reason)
+
+    def _hook_of(self, context: Any, resource: Resource, identifiers: dict[str, Any]) -> Any:
+        """The hook of the service that ran a step; leaves the links to it."""
+        hook = self.launch.aws_hook(resource.service)
+        place = (hook.conn_region_name, hook.conn_partition)
+        if isinstance(self, SageMakerStepOperator):
+            leave_links(context, identifiers, *place)
+        elif page := resource_url(identifiers, *place):  # operators of others have no such link
+            self.log.info("See %s", page)
+        return hook
+
+    def _not_started(self, arn: str, execution: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Raise for a step that did not run although the execution has ended."""
+        state, status = state_of(PIPELINE_EXECUTION, execution)
+        if state is State.SUCCEEDED:
+            raise AirflowSkipException(f"the execution {arn} has succeeded without this step")
+        bad = [f"{row['StepName']} {row['StepStatus']}" for row in rows if row["StepStatus"] in ("Failed", "Stopped")]
+        why = f": {', '.join(bad)}" if bad else ""
+        raise AirflowException(f"the execution {arn} ended as {status} before the step ran{why}")
+
+    def _log_step(self, row: Mapping[str, Any]) -> None:
+        times = f"from {row.get('StartTime')} to {row.get('EndTime')}"
+        reused = " (from the cache)" if row.get("CacheHitResult") else ""
+        attempts = f", {row['AttemptCount']} attempts" if row.get("AttemptCount", 1) > 1 else ""
+        self.log.info("The step %s: %s%s %s%s", row["StepName"], row["StepStatus"], reused, times, attempts)
+
+    def _result(self, context: Any, own: list[tuple[dict[str, Any], Mapping[str, Any]]]) -> Any:
+        """The task's XCom, from what the service shows of its steps."""
+        from sagemaker_provider.hooks.failures import judge
+        from sagemaker_provider.operators.results import foreign_result, made, metadata_of, own_result
+        from sagemaker_provider.sensors.step import SageMakerStepSensor
+
+        item, row = next((pair for pair in own if pair[0]["suffix"] in ("", str(context["ti"].map_index))), own[-1])
+        kind, metadata = STEP_TYPES[item["type"]], metadata_of(item["type"], row)
+        description: dict[str, Any] = {}
+        identifiers = made(item["type"], row)
+        if identifiers and kind.resource:
+            hook = self._hook_of(context, kind.resource, identifiers)
+            description = hook.describe(kind.resource, identifiers)
+            if kind.resource.waitable:
+                judge(self.launch, hook, kind.resource, identifiers, description, LOG_LINES)
+        if isinstance(self, SageMakerStepOperator):
+            self.set_aws(**self.launch.aws_settings)
+            return own_result(self, context, metadata, identifiers, description)
+        if isinstance(self, SageMakerStepSensor):
+            return description
+        return foreign_result(self, context, item, metadata, description, super().execute)
+
+    def on_kill(self) -> None:
+        """Stop the execution that the task waits for."""
+        if self._execution is None:
+            super().on_kill()
+        elif self.launch.hook.stop(self._execution):
+            self.log.info("Asked the service to stop %s", self._execution)
+
+
+def _of_instance(steps: list[dict[str, Any]], map_index: int) -> list[dict[str, Any]]:
+    """The steps of a mapped task that are those of one of its instances; of another task all.
+
+    The conditions that follow a task which chooses a branch are not waited for: the task has ended when it has chosen.
+    """
+    if map_index >= 0:
+        found = [item for item in steps if item["suffix"] == str(map_index)]
+        return found or [{**item, "index": map_index} for item in steps]
+    return [item for item in steps if item["type"] != "Condition" or not item["suffix"]]
+
+
+def mirroring(cls: type, launch_id: str) -> type:
+    """The class of a task in a group that is started by a task: :class:`Mirror` before the task's own class.
+
+    It is called as the class itself, so that Airflow shows the task as what it is.
+    """
+    named = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls)(cls.__name__, (Mirror, cls), {**named, "launch_id": launch_id})
