@@ -101,15 +101,15 @@ class Way:
         }
 
 
+OWN = (
+    *("SecondaryStatusTransitions", "Timestamp", "Timeline", "DeletedObjects", "ModelPackageVersion"),
+    "name",  # of a job run of EMR Serverless, which an operator gives to find it again
+)
+
+
 def _steady(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {
-            key: _steady(item)
-            for key, item in value.items()
-            if not VOLATILE.search(key)
-            and key
-            not in ("SecondaryStatusTransitions", "Timestamp", "Timeline", "DeletedObjects", "ModelPackageVersion")
-        }
+        return {key: _steady(item) for key, item in value.items() if not VOLATILE.search(key) and key not in OWN}
     return [_steady(item) for item in value] if isinstance(value, list) else value
 
 

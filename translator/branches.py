@@ -98,8 +98,13 @@ def worlds(
             if idle and all(found[upstream] for upstream in runs_after):
                 findings.append(finding("SMP401", "no branch names the task", task=task))
             continue
-        if rules[task] not in _JOINS:
-            findings.append(finding("SMP205", f"the rule {rules[task]} after a branch", task=task))
+        deciding = [upstream for upstream in decided if found[upstream]]
+        if deciding and rules[task] == "one_success" and idle != list(runs_after):
+            reason = f"the rule one_success may start it before {deciding[0]!r}, which leaves it out, has run"
+        else:
+            reason = f"the rule {rules[task]} after a branch" if rules[task] not in _JOINS else ""
+        if reason:
+            findings.append(finding("SMP205", reason, task=task))
             found[task] = []
             continue
         scenarios: dict[World, frozenset[Run]] = {}

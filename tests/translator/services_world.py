@@ -63,7 +63,10 @@ class World:
         return self.local.client(service)
 
     def airflow(self, make: Any) -> Any:
-        """Run the only task of a DAG in this process; its XComs by their keys. The requests are in ``calls``."""
+        """Run the only task of a DAG in this process; its XComs by their keys. The requests are in ``calls``.
+
+        Where the operator sleeps for seconds between two looks, it sleeps for a moment.
+        """
         with make_dag() as dag:
             task = make()
         scope: dict[str, Any] = {}
@@ -81,6 +84,8 @@ class World:
             task=task,
             stats_tags={},
         )
+        sleep = time.sleep
+        time.sleep = lambda seconds: sleep(min(seconds, 0.05))  # type: ignore[assignment]
         try:
             context = {"ti": ti, "task_instance": ti, "task": task, "run_id": "r"}
             if hasattr(task, "poke"):
@@ -89,6 +94,7 @@ class World:
             else:
                 result = task.execute(context)
         finally:
+            time.sleep = sleep
             undo()
             self.calls = calls(record)
         return {**pushed, "return_value": result}

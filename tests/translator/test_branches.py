@@ -423,6 +423,15 @@ def test_other_rules_after_a_branch_never_taken_are_refused(rule: str) -> None:
     assert codes(convert(dag), task="task") == ["SMP205"]
 
 
+def test_what_may_start_before_a_decided_condition_leaves_it_out_is_refused() -> None:
+    with make_dag(params={"c": 1}) as dag:
+        late = step("task", trigger_rule="one_success")
+        choice("c", ["d", "task"]) >> [constant("d", False, "task"), late]
+        dag.get_task("d") >> late
+    assert "before 'd', which leaves it out, has run" in messages(convert(dag), "SMP205")[0]
+    assert codes(convert(dag), task="task") == ["SMP205"]
+
+
 def test_conditions_that_fail_or_are_templates_are_kept() -> None:
     with make_dag(params={"p": 1}) as dag:
         for index, operands in enumerate([("{{ params.p }}", "x"), ("{% if 1 %}x{% endif %}", "x"), (1, "x")]):

@@ -260,7 +260,12 @@ CASES: dict[str, tuple[Make, dict[str, Any]]] = {
     ),
     "redshift-statement": (
         lambda: redshift_data.RedshiftDataOperator(
-            task_id="t", sql="select 1", database="d", workgroup_name="group", parameters=[{"name": "a", "value": "1"}]
+            task_id="t",
+            sql="select 1",
+            database="d",
+            workgroup_name="group",
+            parameters=[{"name": "a", "value": "1"}],
+            poll_interval=1,
         ),
         {
             "redshift-data.ExecuteStatement": [{"Id": "s1"}],
