@@ -111,7 +111,7 @@ def s3_key(task: Any, settings: Given) -> Translation:
         _object(task.bucket_name, key)
     job = {**given(bucket=task.bucket_name), "keys": keys, "match": match}
     found = list(unknown)
-    if len(task.get_flat_relative_ids(upstream=False)) == len(task.dag.task_dict) - 1:
+    if _begins(task):
         if settings("s3_start") == "event":
             pattern, said = start_trigger(task)
             if pattern is not None:
@@ -119,3 +119,9 @@ def s3_key(task: Any, settings: Given) -> Translation:
             found += said
         found.append(finding("SMP722", "everything else in the DAG waits for it", task=task.task_id))
     return by_function(task, settings, "s3-key", None, *found, job=job, wait=poke(task))
+
+
+def _begins(task: Any) -> bool:
+    """Whether a DAG begins with a task: all others wait for it, but for those that do nothing."""
+    others = set(task.dag.task_dict) - {task.task_id} - set(task.get_flat_relative_ids(upstream=False))
+    return all(task.dag.task_dict[name].task_type in ("EmptyOperator", "DummyOperator") for name in others)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
-from dag_makers import codes, make_dag, step, steps_of
+from dag_makers import codes, empty, make_dag, step, steps_of
 
 from sagemaker_provider.definition.findings import Finding
 from sagemaker_provider.translator import Conversion, Settings, convert
@@ -111,6 +111,14 @@ class _Tags(yaml.SafeLoader):
 
 for tag in ("!Ref", "!GetAtt"):
     _Tags.add_constructor(tag, lambda loader, node: loader.construct_scalar(node))
+
+
+def test_what_does_nothing_may_stand_before_the_sensor() -> None:
+    with make_dag() as dag:
+        empty("begin") >> S3KeySensor(task_id="wait", bucket_key="s3://rows/new") >> step("work")
+    conversion = convert(dag, Settings(defaults=Defaults({"s3_start": "event"})))
+    assert list(steps_of(conversion)) == ["work"]
+    assert "SMP678" in codes(conversion)
 
 
 def test_without_a_schedule_none_is_left_out() -> None:
