@@ -702,6 +702,11 @@ RULES: Final[dict[str, Rule]] = {
                 "A rule passes no date to the pipeline, so the parameter has no value when an event starts it.",
                 "Give the parameter a default, or start the pipeline from code that computes the date of the object's key.",
             ),
+            "SMP693": (
+                "Name of a job in Python code",
+                "The code puts the name of a job or model together, of a kind that a task before it makes; a pipeline gives such names itself, so it may find nothing.",
+                "Take the name from the XCom of the task that makes it, or ignore this where another job is meant.",
+            ),
             "SMP687": (
                 "LatestOnlyOperator has no effect",
                 "In Airflow it skips what is after it in runs of the past; a pipeline makes no such runs by itself, and does not tell one that somebody starts for a date of the past.",

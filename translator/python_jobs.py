@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from sagemaker_provider.translator.airflow_task import context as contexts
 from sagemaker_provider.translator.airflow_task.run import delays
 from sagemaker_provider.translator.attributes import facts
 from sagemaker_provider.translator.callables import Reads
+from sagemaker_provider.translator.job_names import own_names
 from sagemaker_provider.translator.mapping import is_looped_over
 from sagemaker_provider.translator.native_calls import native_call
 from sagemaker_provider.translator.packing import Pack, pack
@@ -222,6 +223,8 @@ class Job:
             task["map_index"] = writer.variable(writer.rewritten(LoopItem(), "map_index"), "Integer")
         if is_looped_over(self.task):
             task["looped_over"] = True
+        for name, message in self._names_of_others(values):
+            note("SMP693", f"it asks by {name}; {message}", "python_callable")
         if not self.task.downstream_task_ids:
             task["skip"] = "succeed"
         for code, message in writer.problems():
@@ -250,6 +253,18 @@ class Job:
             if key in asked or key == "logical_date":
                 given[key] = written(lambda key=key: writer.expression(writer.rewritten(f"{{{{ {key} }}}}", key)), key)
         return given
+
+    def _names_of_others(self, values: Values) -> Iterator[tuple[str, str]]:
+        """The names that the code makes of text, of things of a kind that a task before it makes; and whose they may be."""
+        before = self.task.get_flat_relative_ids(upstream=True)
+        kinds: dict[str, list[str]] = {}
+        for node, step in values.around.steps.items():
+            if node in before or node.rpartition("--")[0] in before:
+                kinds.setdefault(step.type, []).append(node)
+        for kind, member, text in own_names(self.pack.trees if self.pack else ()):
+            if kind in kinds:
+                makers = ", ".join(map(repr, kinds[kind]))
+                yield f"{member}={text}", f"the service names what {makers} makes"
 
     def _facts(self, writer: TaskValues, note: Any) -> dict[str, Any]:
         """What the DAG file says of the attributes that the code reads."""
