@@ -13,7 +13,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from sagemaker_provider.definition import paths
-from sagemaker_provider.definition.step_types import Resource, State, state_of
+from sagemaker_provider.definition.step_types import ENDING, Resource, State, state_of
 from sagemaker_provider.hooks.failures import advice
 
 MISSING_CODES = ("ResourceNotFound", "ResourceNotFoundException", "InvalidRequestException")
@@ -92,13 +92,14 @@ class SageMakerStepHook(AwsBaseHook):  # type: ignore[misc]
     def stop(self, resource: Resource, identifiers: Mapping[str, Any]) -> bool:
         """Ask the service to stop a resource.
 
-        :return: whether it was asked; not, when the resource has no stop operation, has ended already or is not there.
+        :return: whether it is stopping; not, when the resource has no stop operation, has ended already or is not there.
         """
         if resource.stop is None:
             return False
         description = self.find(resource, identifiers)
-        if description is None or state_of(resource, description)[0] is not State.RUNNING:
-            return False
+        state, status = (None, "") if description is None else state_of(resource, description)
+        if state is not State.RUNNING or status in ENDING:
+            return status in ENDING
         request = dict(identifiers)
         if "StepId" in request:  # EMR cancels lists of steps
             request["StepIds"] = [request.pop("StepId")]

@@ -186,64 +186,79 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
         """Create what the step creates, or take up what an earlier try has left, and wait for it."""
         return self._attempt(context)
 
-    def resume(self, context: Any, event: dict[str, Any] | None = None, waited: float = 0) -> Any:
+    def resume(
+        self, context: Any, event: dict[str, Any] | None = None, waited: float = 0, deadline: float | None = None
+    ) -> Any:
         """Go on after the triggerer has seen the resource end."""
-        return self._attempt(context, waited, check_event(event)["identifiers"])
+        return self._attempt(context, check_event(event)["identifiers"], waited, deadline)
 
-    def again(self, context: Any, event: Any = None, waited: float = 0) -> Any:
+    def again(self, context: Any, event: Any = None, waited: float = 0, deadline: float | None = None) -> Any:
         """Begin anew after a pause, or after the end of something that was in the way."""
         if isinstance(event, dict):
             check_event(event)
-        return self._attempt(context, waited)
+        return self._attempt(context, None, waited, deadline)
 
-    def _attempt(self, context: Any, waited: float = 0, identifiers: dict[str, Any] | None = None) -> Any:
+    def _attempt(
+        self,
+        context: Any,
+        identifiers: dict[str, Any] | None = None,
+        waited: float = 0,
+        deadline: float | None = None,
+    ) -> Any:
         """Run until there is a result, or a failure that does not pass by itself within the budget.
 
-        :param waited: seconds that this try has paused so far.
         :param identifiers: what to wait for, when it is known already.
+        :param waited: seconds that this try has paused so far.
+        :param deadline: end of the ``execution_timeout`` in seconds since 1970; a deferral does not prolong it.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
         from sagemaker_provider.hooks.step import SageMakerStepError
 
+        if deadline is None and self.execution_timeout is not None:
+            deadline = time.time() + self.execution_timeout.total_seconds()
+        self._context, self._waited, self._deadline = context, waited, deadline
         while True:
             try:
-                self.waited = waited
                 return self.wait_for(context, identifiers or self.start(context))
             except (BotoCoreError, ClientError, SageMakerStepError) as error:
-                waited, identifiers = self._pause(context, error, waited), None
+                self._pause(context, error)
+                identifiers = None
 
-    def _pause(self, context: Any, error: Exception, waited: float) -> float:
-        """Let time pass after a failure that passes by itself: in the triggerer or here; else raise it.
+    _context: Any = None
+    _waited: float = 0
+    _deadline: float | None = None
 
-        :return: seconds that this try has paused so far.
-        """
+    def _pause(self, context: Any, error: Exception) -> None:
+        """Let time pass after a failure that passes by itself: in the triggerer or here; else raise it."""
         from sagemaker_provider.hooks.failures import passing
         from sagemaker_provider.hooks.step import SageMakerStepError
 
         why = passing(getattr(error, "reason", None) or error)
-        left = self.retry_budget.total_seconds() - waited
+        left = self.retry_budget.total_seconds() - self._waited
         if not why or left <= 0.001:
             if isinstance(error, SageMakerStepError):
                 Attempts(context, self.retries).tell()
             raise error
         # Pauses double, and tasks that were refused together do not come back together.
-        longer = (waited + self.poll_interval) * random.uniform(0.75, 1.25)  # noqa: S311
+        longer = (self._waited + self.poll_interval) * random.uniform(0.75, 1.25)  # noqa: S311
         delay = min(max(longer, 0.01), _LONGEST_PAUSE, left)
-        if deadline := self.deadline(context):
-            delay = min(delay, deadline - time.time())
+        if self._deadline is not None:
+            delay = min(delay, self._deadline - time.time())
         if delay <= 0:
             raise AirflowTaskTimeout(f"{self.task_id}: execution_timeout has passed")
         self.log.warning(
             "Trying again in %.0f s, as %s; %.0f s are left of retry_budget: %s", delay, why, left - delay, error
         )
-        waited += delay
+        self._waited += delay
         if self.deferrable:
-            self.defer(trigger=_time_trigger(delay), method_name="again", kwargs={"waited": waited})
+            self.defer(trigger=_time_trigger(delay), method_name="again", kwargs=self._carried)
         time.sleep(delay)
-        return waited
 
-    waited: float = 0
+    @property
+    def _carried(self) -> dict[str, Any]:
+        """What a deferral does not change."""
+        return {"waited": self._waited, "deadline": self._deadline}
 
     def start(self, context: Any) -> dict[str, Any]:
         """Create the job of this try, or take up the one that is there.
@@ -251,15 +266,19 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
         :return: its identifiers.
         """
         attempts = Attempts(context, self.retries)
-        if left := self._left_by_earlier(context, attempts):
-            return left
         first, identifiers = attempts.latest
+        if not identifiers and (left := self._left_by_earlier(context, attempts)):
+            attempts.remember(first, left)
+            return left
         ended_badly = 0
         for number in itertools.count(first):
             found = self._known(identifiers) if number == first else None
             found = found or self.look_up(context, number)
             if found is None:
+                if self.killed:
+                    raise AirflowException(f"{self.task_id} was killed")
                 attempts.remember(number, {})
+                self.running = self.named(context, number)  # a kill may come before the answer
                 identifiers = self.create(context, number)
                 self.log.info("Created %s", identifiers)
                 break
@@ -267,7 +286,7 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
             if not self._is_over(attempts, number, found, ended_badly + 1):
                 self.log.info("Taking up %s, which an earlier run of this task has created", identifiers)
                 break
-            self._await_end(context, identifiers, description)
+            self._await_end(identifiers, description)
             ended_badly += self._passing(description) is None
         attempts.remember(number, identifiers)
         return identifiers
@@ -316,15 +335,15 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
                 if status not in ENDING:
                     self.log.info("Stopping %s, which runs since before the task was cleared", found[0])
                     self.stop(found[0])
-                self._await_end(context, *found)
+                self._await_end(*found)
         return None
 
-    def _await_end(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> None:
+    def _await_end(self, identifiers: dict[str, Any], description: dict[str, Any]) -> None:
         """Wait until a job that was stopped has ended: here, or in the triggerer to begin anew afterwards."""
         if state_of(self.resource, description)[0] is State.RUNNING:
             self.log.info("Waiting until %s has ended", identifiers)
             if self.deferrable:
-                self.defer_for(context, self.step_type, identifiers, "again")
+                self.defer_for(self.step_type, identifiers, "again")
             self.hook.wait(self.resource, identifiers, self.poll_interval)
 
     def look_up(self, context: Any, number: int, generation: int | None = None) -> Found | None:
@@ -333,12 +352,16 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
         :param number: which job of the generation, from 1.
         :param generation: generation, by default that of this try.
         """
-        if not (name := self.name_of(context, number, generation)):
-            return None
-        known = {**self.step_arguments(), **name}
-        identifiers = {member: known[path] for member, path in self.resource.identifiers.items()}
-        description = self.hook.find(self.resource, identifiers)
+        identifiers = self.named(context, number, generation)
+        description = self.hook.find(self.resource, identifiers) if identifiers else None
         return None if description is None else (identifiers, description)
+
+    def named(self, context: Any, number: int, generation: int | None = None) -> dict[str, Any]:
+        """The identifiers that a job of this task has by its name; none where the service makes them up."""
+        if not (name := self.name_of(context, number, generation)):
+            return {}
+        known = {**self.step_arguments(), **name}
+        return {member: known[path] for member, path in self.resource.identifiers.items()}
 
     def create(self, context: Any, number: int) -> dict[str, Any]:
         """Create a job of this task.
@@ -360,15 +383,17 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
     def wait_for(self, context: Any, identifiers: dict[str, Any]) -> Any:
         """Wait for a resource: in the triggerer or here. Returns the result of :meth:`finish`."""
         self.running = identifiers
+        if self.killed and self.on_interrupt == "stop":  # while the call that created it was under way
+            self.stop(identifiers)
         leave_links(context, identifiers, self.hook.conn_region_name, self.hook.conn_partition, self.config)
         description = self.hook.describe(self.resource, identifiers)
         if self.resource.waitable and state_of(self.resource, description)[0] is State.RUNNING:
             if self.deferrable:
-                self.defer_for(context, self.step_type, identifiers, "resume")
+                self.defer_for(self.step_type, identifiers, "resume")
             description = self.hook.wait(self.resource, identifiers, self.poll_interval)
         return self.end(context, identifiers, description)
 
-    def defer_for(self, context: Any, kind: str, identifiers: dict[str, Any], method: str) -> None:
+    def defer_for(self, kind: str, identifiers: dict[str, Any], method: str) -> None:
         """Leave the worker until a resource has ended; then ``method`` is called with the event."""
         from sagemaker_provider.triggers.step import SageMakerStepTrigger
 
@@ -376,16 +401,11 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
             kind=kind,
             identifiers=identifiers,
             poll_interval=self.poll_interval,
-            deadline=self.deadline(context),
+            deadline=self._deadline,
+            on_interrupt=self.on_interrupt,
             **self.aws_settings,
         )
-        self.defer(trigger=trigger, method_name=method, kwargs={"waited": self.waited})
-
-    def deadline(self, context: Any) -> float | None:
-        """When the ``execution_timeout`` of this try ends, in seconds since 1970; a deferral does not prolong it."""
-        if self.execution_timeout is None:
-            return None
-        return (context["ti"].start_date + self.execution_timeout).timestamp()  # type: ignore[no-any-return]
+        self.defer(trigger=trigger, method_name=method, kwargs=self._carried)
 
     def end(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:
         """Judge a resource that has ended, and give the task's result."""
@@ -419,9 +439,18 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
     # Stopping
 
     running: dict[str, Any] | None = None
+    killed = False
 
     def on_kill(self) -> None:
-        """Stop what the task has created and is waiting for."""
+        """Stop what the task has created and is waiting for, unless only its worker goes away."""
+        late = self._deadline is not None and time.time() >= self._deadline
+        if self._context is not None and not late:
+            from sagemaker_provider.triggers.interrupts import goes_on
+
+            if goes_on(self._context["ti"]):
+                self.log.info("The worker goes away; the next try takes up %s", self.running)
+                return
+        self.killed = True
         if self.running and self.on_interrupt == "stop":
             self.stop(self.running)
 

@@ -172,7 +172,7 @@ class SageMakerEMRServerlessStepOperator(SageMakerStepOperator):
         description = self.hook.describe(EMR_SERVERLESS_APPLICATION, application)
         if state_of(EMR_SERVERLESS_APPLICATION, description)[0] is State.RUNNING:
             if self.deferrable:
-                self.defer_for(context, "EMRServerlessApplication", application, "again")
+                self.defer_for("EMRServerlessApplication", application, "again")
             self.hook.wait(EMR_SERVERLESS_APPLICATION, application, self.poll_interval)
         return application["applicationId"]
 

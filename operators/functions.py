@@ -161,7 +161,9 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
             self.log.debug("No answer yet")
         return self.answered(answer_queue, answer)
 
-    def resume(self, context: Any, event: dict[str, Any] | None = None, waited: float = 0) -> Any:
+    def resume(
+        self, context: Any, event: dict[str, Any] | None = None, waited: float = 0, deadline: float | None = None
+    ) -> Any:
         """Go on with the answer that the trigger received."""
         event = check_event(event)
         return self.answered(event["identifiers"]["queue"], event["answer"])

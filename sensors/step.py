@@ -79,7 +79,11 @@ class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc
         from sagemaker_provider.triggers.step import SageMakerStepTrigger
 
         trigger = SageMakerStepTrigger(
-            kind=self.kind, identifiers=self.identifiers, poll_interval=self.poke_interval, **self.aws_settings
+            kind=self.kind,
+            identifiers=self.identifiers,
+            poll_interval=self.poke_interval,
+            on_interrupt="leave",
+            **self.aws_settings,
         )
         self.defer(trigger=trigger, method_name="resume", timeout=timedelta(seconds=self.timeout))
 

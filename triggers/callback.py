@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from airflow.triggers.base import TriggerEvent
 
-from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.hooks.failures import passing
+from sagemaker_provider.triggers.calls import in_thread
+from sagemaker_provider.triggers.interrupts import InterruptibleTrigger
 
 LONG_POLL_SECONDS = 20
 """Longest time SQS holds a receive call open."""
@@ -26,7 +27,7 @@ def receive_answer(hook: Any, queue_url: str, token: str) -> dict[str, Any] | No
     return None
 
 
-class CallbackAnswerTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
+class CallbackAnswerTrigger(InterruptibleTrigger):
     """Fires once, with the worker's answer: ``{"identifiers": ..., "answer": {...}}``, or ``{"identifiers": ..., "error": text}``.
 
     :param queue_url: queue that takes the answer.
@@ -57,28 +58,32 @@ class CallbackAnswerTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Receive until the answer is there."""
-        import asyncio
+        try:
+            payload = await self._receive()
+        except asyncio.CancelledError:
+            await self.cancelled()
+            raise
+        yield TriggerEvent(payload)
 
+    async def _receive(self) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        receive = sync_to_async(receive_answer, thread_sensitive=False)
+        identifiers = {"queue": self.queue_url}
         hook = self.aws_hook("sqs")
         while True:
             try:
-                answer = await receive(hook, self.queue_url, self.token)
+                answer = await in_thread(receive_answer, hook, self.queue_url, self.token)
             except (BotoCoreError, ClientError, ValueError) as error:
                 if passing(error) is None:
-                    yield TriggerEvent({"identifiers": {"queue": self.queue_url}, "error": str(error)})
-                    return
+                    return {"identifiers": identifiers, "error": str(error)}
                 self.log.warning("Receiving from %s failed, trying again: %s", self.queue_url, error)
                 await asyncio.sleep(LONG_POLL_SECONDS)
                 continue
             if answer is not None:
-                yield TriggerEvent({"identifiers": {"queue": self.queue_url}, "answer": answer})
-                return
+                return {"identifiers": identifiers, "answer": answer}
 
-    async def on_kill(self) -> None:
-        """Tell the worker to stop; Airflow 3.3 and later call this when a person clears or marks the waiting task."""
-        if self.work_queue_url:
+    async def stop_work(self) -> None:
+        """Tell the worker to stop."""
+        if self.stop_message:
             request = {"QueueUrl": self.work_queue_url, "MessageBody": self.stop_message}
-            await sync_to_async(self.aws_hook("sqs").call, thread_sensitive=False)("SendMessage", request)
+            await in_thread(self.aws_hook("sqs").call, "SendMessage", request)

@@ -8,7 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+<<<<<<< HEAD
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+=======
+from airflow.providers.common.compat.sdk import AirflowException
+from airflow.triggers.base import TriggerEvent
+>>>>>>> 841a281 (What becomes of a running job is said by on_interrupt: a person's kill and a timeout stop it, a worker or a triggerer that goes away leaves it to the next try)
 
 from sagemaker_provider.definition.step_types import (
     EMR_CLUSTER,
@@ -19,9 +24,9 @@ from sagemaker_provider.definition.step_types import (
     State,
     state_of,
 )
-from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.hooks.failures import passing
 from sagemaker_provider.triggers.calls import in_thread
+from sagemaker_provider.triggers.interrupts import InterruptibleTrigger
 from sagemaker_provider.triggers.looks import watch
 
 OTHER_RESOURCES = {
@@ -42,7 +47,7 @@ def resource_named(kind: str) -> Resource:
     return resource
 
 
-class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
+class SageMakerStepTrigger(InterruptibleTrigger):
     """Waits until a resource is no longer running, then fires once with its identifiers.
 
     The event says nothing about success; the operator describes the resource and judges. A failure of the call itself
@@ -54,6 +59,7 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
     :param poll_interval: most seconds between two looks.
     :param deadline: time (seconds since 1970) after which the resource is stopped and the event is an error; Airflow's own
         timeout of a deferred task would leave it running.
+    :param on_interrupt: ``leave``: do not stop the resource, neither then nor when the task is cleared or marked.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
         identifiers: dict[str, Any],
         poll_interval: float = 30,
         deadline: float | None = None,
+        on_interrupt: str = "stop",
         **aws: Any,
     ) -> None:
         super().__init__()
@@ -70,6 +77,7 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
         self.identifiers = identifiers
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.on_interrupt = on_interrupt
         self.set_aws(**aws)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -79,6 +87,7 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
             "identifiers": self.identifiers,
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
+            "on_interrupt": self.on_interrupt,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", {**own, **self.aws_settings}
 
@@ -87,9 +96,19 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
+<<<<<<< HEAD
             yield TriggerEvent(await self._wait())
         except (BotoCoreError, ClientError, ValueError) as error:
             yield TriggerEvent({"identifiers": self.identifiers, "error": f"{error}{_what_runs_on(error)}"})
+=======
+            payload = await self._wait()
+        except asyncio.CancelledError:
+            await self.cancelled()
+            raise
+        except (BotoCoreError, ClientError, ValueError, AirflowException) as error:
+            payload = {"identifiers": self.identifiers, "error": f"{error}{_what_runs_on(error)}"}
+        yield TriggerEvent(payload)
+>>>>>>> 841a281 (What becomes of a running job is said by on_interrupt: a person's kill and a timeout stop it, a worker or a triggerer that goes away leaves it to the next try)
 
     async def _wait(self) -> dict[str, Any]:
         seen = watch(resource_named(self.kind), self.identifiers, self.poll_interval, self.aws_settings)
@@ -117,6 +136,8 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
                     is not State.RUNNING
                 ):
                     return {"identifiers": self.identifiers}
+                if self.on_interrupt == "leave":
+                    return {"identifiers": self.identifiers, "error": "timeout, it was left running"}
                 stopped = await in_thread(hook.stop, resource, self.identifiers)
             except (BotoCoreError, ClientError) as error:
                 if passing(error) is None:
@@ -127,11 +148,11 @@ class SageMakerStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
                 done = "asked the service to stop it" if stopped else "it cannot be stopped"
                 return {"identifiers": self.identifiers, "error": f"timeout, {done}"}
 
-    async def on_kill(self) -> None:
-        """Stop the resource; Airflow 3.3 and later call this when a person clears or marks the waiting task."""
-        resource = resource_named(self.kind)
-        hook = self.aws_hook(resource.service)
-        await in_thread(hook.stop, resource, self.identifiers)
+    async def stop_work(self) -> None:
+        """Stop the resource, unless it is to be left."""
+        if self.on_interrupt == "stop":
+            resource = resource_named(self.kind)
+            await in_thread(self.aws_hook(resource.service).stop, resource, self.identifiers)
 
 
 def _what_runs_on(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import time
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -88,18 +89,73 @@ def test_pipeline_names(dag_id: str, name: str) -> None:
     assert pipeline_name(dag_id) == name
 
 
-def test_on_kill_stops_the_running_job(aws: Any) -> None:
+def kill(task: Any, state: str | None, **tries: int) -> None:
+    """Kill a task whose job runs, while Airflow has a state for it."""
+    values = context(**tries)
+    values["ti"].current_state = lambda: state
+    task.running, task._context = task.start(values), values
+    if task.execution_timeout is not None:
+        task._deadline = time.time() + task.execution_timeout.total_seconds()
+    task.on_kill()
+
+
+@pytest.mark.parametrize("state", [None, "failed", "success", "skipped", "restarting"])
+def test_on_kill_stops_the_running_job(aws: Any, state: str | None) -> None:
     aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
     task = operator()
-    task.running = task.start(context())
-    task.on_kill()
+    kill(task, state, max_tries=1)
     assert aws.sagemaker.calls["StopTrainingJob"] == 1
     assert task.hook.describe(task.resource, task.running)["TrainingJobStatus"] == "Stopping"
+
+
+@pytest.mark.parametrize("state", ["running", "up_for_retry"])
+def test_a_worker_that_goes_away_leaves_the_job_to_the_next_try(aws: Any, state: str) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    kill(operator(), state, max_tries=1)
+    assert "StopTrainingJob" not in aws.sagemaker.calls
+
+
+def test_a_worker_that_goes_away_with_the_last_try_stops_the_job(aws: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    kill(operator(), "running", max_tries=0)
+    assert aws.sagemaker.calls["StopTrainingJob"] == 1
+
+
+def test_a_timeout_stops_the_job(aws: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    kill(operator(execution_timeout=timedelta(0)), "running", max_tries=1)
+    assert aws.sagemaker.calls["StopTrainingJob"] == 1
+
+
+def test_a_kill_leaves_a_job_that_is_to_be_left(aws: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    kill(operator(on_interrupt="leave"), "failed", max_tries=1)
+    assert "StopTrainingJob" not in aws.sagemaker.calls
 
 
 def test_on_kill_without_a_job_does_nothing(aws: Any) -> None:
     operator().on_kill()
     assert not aws.sagemaker.calls
+
+
+def test_a_killed_task_creates_nothing_more(aws: Any) -> None:
+    task = operator()
+    task.on_kill()
+    with pytest.raises(AirflowException, match="train was killed"):
+        task.execute(context())
+    assert "CreateTrainingJob" not in aws.sagemaker.calls
+
+
+def test_a_kill_during_the_create_call_stops_the_job(aws: Any, mocker: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    task = operator()
+    create = task.create
+    mocker.patch.object(task, "create", side_effect=lambda *args: (task.on_kill(), create(*args))[1])
+    values = context()
+    values["ti"].current_state = lambda: "failed"
+    with pytest.raises(AirflowException, match="ended as Stopped"):
+        task.execute(values)
+    assert aws.sagemaker.calls["StopTrainingJob"] == 1
 
 
 def test_every_untypable_text_is_named_with_its_place() -> None:

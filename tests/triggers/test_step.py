@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.triggers.base import BaseTrigger
 from fake_aws import ServiceError
 
 from sagemaker_provider.triggers.callback import CallbackAnswerTrigger
@@ -73,15 +75,58 @@ def test_an_unknown_status_is_an_error(job: Any) -> None:
     assert "unknown status 'Paused'" in fire(trigger())["error"]
 
 
-def test_on_kill_stops_the_job(job: Any) -> None:
-    asyncio.run(trigger().on_kill())
+def killed(waiting: Any, state: str | None) -> None:
+    """Kill a trigger whose task has a state."""
+    waiting.task_instance = task_instance(state)
+    asyncio.run(waiting.on_kill())
+
+
+def task_instance(state: str | None) -> Any:
+    """What a trigger reads of its task."""
+    return SimpleNamespace(task_id="train", task=None, current_state=lambda: state)
+
+
+@pytest.mark.parametrize("state", [None, "failed", "success", "up_for_retry"])
+def test_on_kill_stops_the_job(job: Any, state: str | None) -> None:
+    killed(trigger(), state)
     assert job.sagemaker.calls["StopTrainingJob"] == 1
+
+
+def test_a_trigger_that_moves_to_another_triggerer_leaves_the_job(job: Any) -> None:
+    killed(trigger(), "deferred")
+    assert "StopTrainingJob" not in job.sagemaker.calls
+
+
+def test_on_kill_leaves_a_job_that_is_to_be_left(job: Any) -> None:
+    killed(trigger(on_interrupt="leave"), None)
+    assert "StopTrainingJob" not in job.sagemaker.calls
+
+
+@pytest.mark.parametrize("state", [None, "deferred"])
+def test_a_cancelled_trigger_does_the_same_where_airflow_has_no_on_kill(
+    job: Any, monkeypatch: pytest.MonkeyPatch, state: str | None
+) -> None:
+    monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
+    job.sagemaker.progress["CreateTrainingJob", "t"].append("InProgress")
+    job.sagemaker.progress["CreateTrainingJob", "t"].remove("Completed")
+    waiting = trigger()
+    waiting.task_instance = task_instance(state)
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(anext(waiting.run()))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert job.sagemaker.calls["StopTrainingJob"] == (state is None)
 
 
 def test_on_kill_leaves_an_ended_job_alone(job: Any) -> None:
     job.sagemaker.progress["CreateTrainingJob", "t"].clear()
     job.sagemaker.progress["CreateTrainingJob", "t"].append("Completed")
-    asyncio.run(trigger().on_kill())
+    killed(trigger(), None)
     assert "StopTrainingJob" not in job.sagemaker.calls
 
 
@@ -110,12 +155,20 @@ def test_a_passed_deadline_stops_the_job(job: Any) -> None:
     assert job.sagemaker.calls["StopTrainingJob"] == 1
 
 
+def test_a_passed_deadline_leaves_a_job_that_is_to_be_left(job: Any) -> None:
+    job.sagemaker.progress["CreateTrainingJob", "t"].clear()
+    job.sagemaker.progress["CreateTrainingJob", "t"].append("InProgress")
+    event = fire(trigger(deadline=time.time() + 0.2, on_interrupt="leave"))
+    assert event == {"identifiers": JOB, "error": "timeout, it was left running"}
+    assert "StopTrainingJob" not in job.sagemaker.calls
+
+
 def test_a_killed_callback_tells_its_worker(aws: Any) -> None:
     queue = aws.client("sqs").create_queue(QueueName="work")["QueueUrl"]
     waiting = CallbackAnswerTrigger(
         queue_url="http://q", token="t", work_queue_url=queue, stop_message='{"status": "Stopping"}', aws_conn_id=None
     )
-    asyncio.run(waiting.on_kill())
+    killed(waiting, None)
     (message,) = aws.client("sqs").receive_message(QueueUrl=queue)["Messages"]
     assert message["Body"] == '{"status": "Stopping"}'
 

@@ -1,0 +1,77 @@
+"""Why a waiting task is told to end: because a person or a timeout wants it to end, or because its process goes away.
+
+Airflow calls ``on_kill`` in both cases: a worker that shuts down sends SIGTERM to its tasks as a person's kill does, and a
+trigger that moves to another triggerer is cancelled as one whose task was cleared. The difference is the state that
+Airflow has for the task.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, Final
+
+from airflow.triggers.base import BaseTrigger
+
+from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.triggers.calls import in_thread
+
+_PATIENCE_SECONDS: Final = 2.5
+"""Airflow kills a task that has not ended 5 seconds after SIGTERM."""
+_GOES_ON: Final = ("running", "queued", "scheduled", "up_for_retry")
+"""States of a task whose end nobody wants."""
+
+
+def current_state(ti: Any) -> str | None:
+    """The state that Airflow has for a task instance now; ``None`` once it was cleared.
+
+    :param ti: task instance of a worker or a triggerer.
+    """
+    if hasattr(ti, "current_state"):  # Airflow 2.11 asks the database
+        return ti.current_state()  # type: ignore[no-any-return]
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    index = -1 if ti.map_index is None else ti.map_index
+    states = RuntimeTaskInstance.get_task_states(
+        dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=index
+    )
+    name = ti.task_id if index < 0 else f"{ti.task_id}_{index}"
+    return states.get(ti.run_id, {}).get(name)  # type: ignore[no-any-return]
+
+
+def goes_on(ti: Any) -> bool:
+    """Whether a running task was told to end only because its worker shuts down, and another try follows.
+
+    Called in a signal handler, so Airflow is asked from a thread: the interrupted code may hold the connection.
+    """
+    if ti.try_number > ti.max_tries:
+        return False
+    executor = ThreadPoolExecutor(max_workers=1)
+    try:
+        return executor.submit(current_state, ti).result(_PATIENCE_SECONDS) in _GOES_ON
+    except FutureTimeoutError:
+        return False
+    finally:
+        executor.shutdown(wait=False)
+
+
+class InterruptibleTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
+    """A trigger that stops what it waits for when its task is no longer to wait."""
+
+    async def stop_work(self) -> None:
+        """Stop what is waited for."""
+        raise NotImplementedError
+
+    async def on_kill(self) -> None:
+        """Stop, if Airflow means it; Airflow 3.3 and later call this when the trigger is no longer theirs to run."""
+        if await in_thread(current_state, self.task_instance) != "deferred":
+            await self.stop_work()
+
+    async def cancelled(self) -> None:
+        """Do what ``on_kill`` does where Airflow has no such call; called when the trigger is cancelled."""
+        if hasattr(BaseTrigger, "on_kill") or self.task_instance is None:  # nobody's: in dag.test()
+            return
+        try:
+            await self.on_kill()
+        except Exception:
+            self.log.warning("What the trigger waited for may run on", exc_info=True)
