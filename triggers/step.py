@@ -8,12 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-<<<<<<< HEAD
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-=======
-from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import TriggerEvent
->>>>>>> 841a281 (What becomes of a running job is said by on_interrupt: a person's kill and a timeout stop it, a worker or a triggerer that goes away leaves it to the next try)
 
 from sagemaker_provider.definition.step_types import (
     EMR_CLUSTER,
@@ -96,19 +91,13 @@ class SageMakerStepTrigger(InterruptibleTrigger):
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-<<<<<<< HEAD
-            yield TriggerEvent(await self._wait())
-        except (BotoCoreError, ClientError, ValueError) as error:
-            yield TriggerEvent({"identifiers": self.identifiers, "error": f"{error}{_what_runs_on(error)}"})
-=======
             payload = await self._wait()
         except asyncio.CancelledError:
             await self.cancelled()
             raise
-        except (BotoCoreError, ClientError, ValueError, AirflowException) as error:
+        except (BotoCoreError, ClientError, ValueError) as error:
             payload = {"identifiers": self.identifiers, "error": f"{error}{_what_runs_on(error)}"}
         yield TriggerEvent(payload)
->>>>>>> 841a281 (What becomes of a running job is said by on_interrupt: a person's kill and a timeout stop it, a worker or a triggerer that goes away leaves it to the next try)
 
     async def _wait(self) -> dict[str, Any]:
         seen = watch(resource_named(self.kind), self.identifiers, self.poll_interval, self.aws_settings)
