@@ -40,7 +40,7 @@ class TaskInstance:
         try:
             task.execute(self.context())
         except AirflowException as error:
-            return str(error).rpartition("ended as ")[2]
+            return str(error).splitlines()[0].rpartition("ended as ")[2]
         return "success"
 
     def crash(self) -> None:
