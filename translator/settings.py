@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -151,12 +152,18 @@ def pipeline_request(dag: Any) -> tuple[dict[str, Any], list[Finding]]:
     findings = [finding("SMP701", f"the pipeline is called {name!r}")] if name != dag.dag_id else []
     request: dict[str, Any] = {"PipelineName": name}
     if text := (dag.description or dag.doc_md):
-        request["PipelineDescription"] = str(text)[: limits.DESCRIPTION]
-    request["Tags"] = [{"Key": DAG_ID_TAG, "Value": dag.dag_id}]
-    request["Tags"] += [{"Key": f"airflow:tag:{tag}"[:128], "Value": ""} for tag in sorted(dag.tags or ())]
+        request["PipelineDescription"] = " ".join(str(text).split())[: limits.DESCRIPTION]  # the API takes one line
+    request["Tags"] = [{"Key": DAG_ID_TAG, "Value": _tag_text(dag.dag_id)}]
+    keys = sorted({_tag_text(f"airflow:tag:{tag}")[:128] for tag in dag.tags or ()})
+    request["Tags"] += [{"Key": key, "Value": ""} for key in keys]
     if dag.max_active_tasks != _configured("max_active_tasks_per_dag"):
         request["ParallelismConfiguration"] = {"MaxParallelExecutionSteps": dag.max_active_tasks}
     return request, findings
+
+
+def _tag_text(text: str) -> str:
+    """A text with the characters that the API takes in tags: letters, digits, spaces and ``_.:/=+-@``."""
+    return re.sub(r"[^\w\s.:/=+\-@]", "_", text)
 
 
 def _configured(name: str) -> int:

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -65,7 +66,7 @@ def test_a_pipeline_is_created_once_and_updated_when_it_differs(hook: Any) -> No
         ({"max_parallel_steps": 4}, "ParallelismConfiguration"),
         ({"tags": {"airflow:dag_id": "p", "team": "ml"}}, "Tags.team"),
         ({"tags": {}}, "Tags.airflow:dag_id"),
-        ({"aliases": ("live",)}, "PipelineVersionAliases.live"),
+        ({"aliases": ("live",)}, "PipelineVersionAliases"),
     ],
 )
 def test_each_member_is_updated_alone(hook: Any, change: dict[str, Any], place: str) -> None:
@@ -74,6 +75,18 @@ def test_each_member_is_updated_alone(hook: Any, change: dict[str, Any], place: 
     updated = hook.deploy(wanted)
     assert (updated.action, updated.version, places(updated)) == ("updated", 1, [place])
     assert hook.plan(wanted).changes == ()
+
+
+def test_after_a_deployment_nothing_differs(
+    hook: Any, local_sagemaker: Any, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The definitions of AWS's SDK."""
+    settings = replace(local_sagemaker.settings, nested_conditions=True, condition_dependencies=True)
+    monkeypatch.setattr(local_sagemaker, "settings", settings)
+    for file in sorted((golden / "examples").glob("*.json")):
+        pipeline = Pipeline(file.stem.replace("_", "-"), file.read_text(), role=ROLE)
+        assert hook.deploy(pipeline).action == "created"
+        assert hook.plan(pipeline).changes == (), file
 
 
 def test_what_a_deployment_does_not_name_stays(hook: Any) -> None:

@@ -17,8 +17,9 @@ from sagemaker_provider.operators.converted import read_converted
 
 ONE, TWO = definition(processing("a")), definition(processing("a"), processing("b", "a"))
 PYTHON_DAG = """
+from datetime import datetime
 from airflow.providers.common.compat.sdk import DAG, task
-with DAG("py_task", schedule="@daily", description="counts", max_active_tasks=3, tags=["ml"]):
+with DAG("py_task", schedule="@daily", start_date=datetime(2026, 1, 1), description="counts", max_active_tasks=3, tags=["ml"]):
     @task
     def work():
         return 1
@@ -90,6 +91,15 @@ def test_a_dag_is_converted_and_deployed_with_its_files(here: Commands, bucket: 
     assert here("diff", "build/py-task.pipeline.json", "--alias", "live").code == 0
     again = json.loads(here("deploy", "build/py-task.pipeline.json", "--format", "json").out)["pipelines"][0]
     assert (again["action"], again["uploaded"]) == ("unchanged", [])
+
+
+def test_after_a_deployment_of_the_examples_nothing_differs(here: Commands, bucket: None) -> None:
+    Path("d.yaml").write_text(f"{DEFAULTS}account: '123456789012'\nregion: us-west-2\n")
+    examples = sorted(str(path) for path in (Path(__file__).parents[2] / "example_dags").glob("[!_]*.py"))
+    found = here("deploy", *examples, "--defaults", "d.yaml")
+    assert found.code == 0, found.err + found.out
+    same = here("diff", *examples, "--defaults", "d.yaml", "--format", "json")
+    assert (same.code, {item["action"] for item in json.loads(same.out)["pipelines"]}) == (0, {"none"})
 
 
 def test_a_limit_that_the_dag_no_longer_has_is_told(here: Commands) -> None:

@@ -74,6 +74,12 @@ def test_name_description_and_tags_become_those_of_the_pipeline() -> None:
     assert messages(conversion, "SMP701") == ["the pipeline is called 'churn-model-v2'"]
 
 
+def test_descriptions_and_tags_have_the_characters_that_the_api_takes() -> None:
+    made = of_dag(doc_md="# Churn\n\nof customers\n", tags=["a&b", "a|b", "team: ml"]).pipeline
+    assert made["PipelineDescription"] == "# Churn of customers"
+    assert [tag["Key"] for tag in made["Tags"]] == ["airflow:dag_id", "airflow:tag:a_b", "airflow:tag:team: ml"]
+
+
 def test_the_documentation_stands_in_for_a_missing_description_within_the_limit() -> None:
     assert of_dag(doc_md="x" * 4000).pipeline["PipelineDescription"] == "x" * 3072
 
