@@ -4,106 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from airflow.providers.common.compat.sdk import AirflowException
 from botocore.exceptions import ClientError
 
 from sagemaker_provider.definition import limits
-from sagemaker_provider.definition.comparison import Change, changes, differences
-from sagemaker_provider.definition.model import DefinitionError, PipelineDefinition
-from sagemaker_provider.definition.parameters import checked, write
-from sagemaker_provider.definition.selection import select
+from sagemaker_provider.definition.model import PipelineDefinition
+from sagemaker_provider.definition.parameters import write
 from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, State, state_of
-from sagemaker_provider.hooks.step import SageMakerStepError, exists_already, is_missing, json_safe, reason_of
-
-OWNER_TAG: Final = "airflow:deployed_by"
-"""Tag of a pipeline with the owner of its deployment: another one does not change or delete it."""
-
-_OWN_TAGS: Final = "airflow:"
-"""Tags that begin so are ours: those that a deployment does not want are removed. Other tags are left alone."""
+from sagemaker_provider.hooks.deployment import (
+    OWNER_TAG,
+    UPDATED,
+    Deployment,
+    Pipeline,
+    PipelineError,
+    Plan,
+    changes_to,
+    creation_of,
+    owned_by_another,
+    parallelism,
+    request_for,
+    require_valid,
+    tags_of,
+)
+from sagemaker_provider.hooks.executions import METRICS, not_resumable, require_startable, require_success
+from sagemaker_provider.hooks.step import exists_already, is_missing, json_safe
 
 INLINE_CHARACTERS: Final = 100 * 1024
 """Definitions above this length go through S3, as AWS's SDK does it, where a place in S3 is given."""
-
-
-class PipelineError(AirflowException):  # type: ignore[misc]
-    """A pipeline or execution is not as the call needs it. The message says all that is wrong."""
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """A pipeline as it should be. What is ``None`` or empty is left as it is.
-
-    :param name: pipeline name.
-    :param definition: JSON text.
-    :param owner: who deploys it, for example a DAG id or a repository; by default the pipeline name.
-    :param role: ARN of the role with which it runs; needed to create it.
-    :param description: text, at most 3072 characters.
-    :param display_name: name shown in Studio.
-    :param tags: key -> value.
-    :param max_parallel_steps: how many steps of an execution run at once.
-    :param aliases: names for the version that has this definition.
-    :param location: S3 URI of a folder for large definitions.
-    """
-
-    name: str
-    definition: str
-    owner: str | None = None
-    role: str | None = None
-    description: str | None = None
-    display_name: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    max_parallel_steps: int | None = None
-    aliases: tuple[str, ...] = ()
-    location: str | None = None
-
-    @property
-    def owned_by(self) -> str:
-        """The owner, as the tag has it."""
-        return self.owner or self.name
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a deployment would do.
-
-    :param pipeline: as it should be.
-    :param arn: of the pipeline that is there; ``None`` where there is none.
-    :param version: its latest version; ``None`` where there is none.
-    :param changes: what becomes different: members of the definition below ``Definition``, of the request beside it.
-    :param kept: members that the pipeline has and the deployment does not name, so that they stay.
-    :param refusal: why the deployment would be refused without ``force``; ``None`` where it would not.
-    """
-
-    pipeline: Pipeline
-    arn: str | None
-    version: int | None
-    changes: tuple[Change, ...]
-    kept: Mapping[str, Any] = field(default_factory=dict)
-    refusal: str | None = None
-
-    def touches(self, member: str) -> bool:
-        """Whether a member of the request becomes different."""
-        return any(change.place[0] == member for change in self.changes)
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """What a deployment did.
-
-    :param version: number of the version that holds the definition.
-    :param changes: see :class:`Plan`.
-    """
-
-    name: str
-    arn: str
-    action: Literal["created", "updated", "unchanged"]
-    version: int | None
-    changes: tuple[Change, ...] = ()
 
 
 class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
@@ -172,37 +102,11 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
 
         :raises PipelineError: the definition is not valid, or there is no role to create the pipeline with.
         """
-        _require_valid(pipeline)
+        require_valid(pipeline)
         current = self.find(pipeline.name)
         if current is None:
-            if not pipeline.role:
-                raise PipelineError(f"pipeline {pipeline.name!r} is new: a role is needed to create it")
-            created = [
-                Change(("Definition", *item.place), item.old, item.new) for item in changes(None, pipeline.definition)
-            ]
-            return Plan(pipeline, None, None, (*created, *differences({}, _members(pipeline, {}))))
-        arn, tags = current["PipelineArn"], self.tags(current["PipelineArn"])
-        versions = self.versions(pipeline.name)
-        aliases = {alias for item in versions[:1] for alias in item.get("PipelineVersionAliases", ())}
-        before = {
-            "RoleArn": current.get("RoleArn"),
-            "PipelineDescription": current.get("PipelineDescription"),
-            "PipelineDisplayName": current.get("PipelineDisplayName"),
-            "ParallelismConfiguration": current.get("ParallelismConfiguration"),
-            "Tags": {key: value for key, value in tags.items() if key in pipeline.tags or key.startswith(_OWN_TAGS)},
-            "PipelineVersionAliases": dict.fromkeys(sorted(aliases & set(pipeline.aliases)), True) or None,
-        }
-        wanted = _members(pipeline, before)
-        found = [
-            Change(("Definition", *item.place), item.old, item.new)
-            for item in changes(current.get("PipelineDefinition"), pipeline.definition)
-        ]
-        owner = tags.get(OWNER_TAG)
-        version = versions[0]["PipelineVersionId"] if versions else None
-        refusal = None if owner == pipeline.owned_by else _owned_by_another(pipeline.name, owner, pipeline.owned_by)
-        named = _members(pipeline, {})
-        kept = {key: value for key, value in before.items() if value is not None and named[key] is None}
-        return Plan(pipeline, arn, version, (*found, *differences(before, wanted)), kept, refusal)
+            return creation_of(pipeline)
+        return changes_to(pipeline, current, self.tags(current["PipelineArn"]), self.versions(pipeline.name))
 
     def deploy(self, pipeline: Pipeline, *, force: bool = False) -> Deployment:
         """Create a pipeline, or update what is different.
@@ -229,7 +133,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         if not plan.changes:
             return Deployment(pipeline.name, plan.arn, "unchanged", plan.version)
         version = plan.version
-        updated = [name for name in _UPDATED if plan.touches(name)]
+        updated = [name for name in UPDATED if plan.touches(name)]
         if updated:
             version = self._update(plan, updated)
         self._tag(plan)
@@ -238,8 +142,8 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
 
     def _create(self, plan: Plan) -> Deployment:
         pipeline = plan.pipeline
-        request = {**_request(pipeline, ("RoleArn", *_UPDATED)), "ClientRequestToken": uuid.uuid4().hex}
-        request["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(_tags(pipeline).items())]
+        request = {**request_for(pipeline, ("RoleArn", *UPDATED)), "ClientRequestToken": uuid.uuid4().hex}
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(tags_of(pipeline).items())]
         if pipeline.aliases:
             request["PipelineVersionAliases"] = list(pipeline.aliases)
         try:
@@ -258,7 +162,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
     def _update(self, plan: Plan, members: Sequence[str]) -> int | None:
         """Update in one call; the number of the version that is the latest then."""
         pipeline = plan.pipeline
-        request = _request(pipeline, members)
+        request = request_for(pipeline, members)
         if "Definition" not in members:
             self._call("update_pipeline", **request)
             return plan.version
@@ -327,7 +231,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         found = self.find_or_fail(name)
         tagged = self.tags(found["PipelineArn"]).get(OWNER_TAG)
         if not force and tagged != (owner or name):
-            raise PipelineError(_owned_by_another(name, tagged, owner or name))
+            raise PipelineError(owned_by_another(name, tagged, owner or name))
         self._call("delete_pipeline", PipelineName=name, ClientRequestToken=uuid.uuid4().hex)
 
     # Executions
@@ -365,14 +269,14 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         described = self.find_or_fail(name, version=version, alias=alias)
         given = {key: value for key, value in (parameters or {}).items() if value is not None}
         if text := described.get("PipelineDefinition"):  # pipelines that AWS manages have none
-            _require_startable(name, PipelineDefinition.from_json(text), given, steps, source_execution)
+            require_startable(name, PipelineDefinition.from_json(text), given, steps, source_execution)
         request: dict[str, Any] = {
             "PipelineName": name,
             "ClientRequestToken": request_token("start", name, token) if token else uuid.uuid4().hex,
             "PipelineParameters": [{"Name": key, "Value": write(value)} for key, value in given.items()],
             "PipelineExecutionDisplayName": display_name,
             "PipelineExecutionDescription": description,
-            **_parallelism(max_parallel_steps),
+            **parallelism(max_parallel_steps),
             **_version(version, alias),
         }
         if chosen := [{"StepName": step} for step in steps]:
@@ -413,7 +317,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         """
         found: dict[str, dict[str, float]] = {}
         for step in steps:
-            for kind, (operation, member, values) in _METRICS.items():
+            for kind, (operation, member, values) in METRICS.items():
                 arn = step.get("Metadata", {}).get(kind, {}).get("Arn")
                 described = self._call(operation, **{member: arn.rpartition("/")[2]}) if arn else {}
                 if listed := values(described):
@@ -464,7 +368,7 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
             "retry_pipeline_execution",
             PipelineExecutionArn=execution,
             ClientRequestToken=request_token("retry", execution, token or str(described.get("LastModifiedTime"))),
-            **_parallelism(max_parallel_steps),
+            **parallelism(max_parallel_steps),
         )
 
     # Calls
@@ -485,126 +389,9 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         return [json_safe(item) for page in pages for item in page.get(member, ())]
 
 
-_METRICS: Final[Mapping[str, tuple[str, str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]]]] = {
-    "TrainingJob": (
-        "describe_training_job",
-        "TrainingJobName",
-        lambda job: job.get("FinalMetricDataList", []),
-    ),
-    "TuningJob": (
-        "describe_hyper_parameter_tuning_job",
-        "HyperParameterTuningJobName",
-        lambda job: list(
-            filter(None, [job.get("BestTrainingJob", {}).get("FinalHyperParameterTuningJobObjectiveMetric")])
-        ),
-    ),
-}
-"""Member of a step's metadata -> the operation that describes the job, the member with its name, and its metrics."""
-
-_UPDATED: Final = (
-    "Definition",
-    "RoleArn",
-    "PipelineDescription",
-    "PipelineDisplayName",
-    "ParallelismConfiguration",
-)
-"""What one UpdatePipeline call changes."""
-
-
-def not_resumable(execution: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> str | None:
-    """Why RetryPipelineExecution cannot resume an execution; ``None`` where it can.
-
-    Source: the Developer Guide, which knows it for executions that failed or were stopped, and not after a Fail step.
-
-    :param execution: its Describe response.
-    :param steps: of the execution, see :meth:`SageMakerPipelineHook.steps`.
-    """
-    status = execution["PipelineExecutionStatus"]
-    if status not in ("Failed", "Stopped"):
-        return f"it is {status}; only Failed and Stopped executions can be"
-    if ended := [step["StepName"] for step in steps if "Fail" in step.get("Metadata", {})]:
-        return f"it was ended by the Fail step {ended[0]!r}"
-    return None
-
-
-def require_success(execution: Mapping[str, Any], steps: Iterable[Mapping[str, Any]]) -> None:
-    """Raise unless an execution has succeeded.
-
-    :param execution: its Describe response.
-    :param steps: of the execution, see :meth:`SageMakerPipelineHook.steps`.
-    :raises SageMakerStepError: it ended otherwise; names the steps that did, with their reasons.
-    """
-    state, status = state_of(PIPELINE_EXECUTION, execution)
-    if state is State.SUCCEEDED:
-        return
-    ended = [f"{item['StepName']} {item['StepStatus']}{_reason(item)}" for item in steps if item["StepStatus"] in _BAD]
-    why = f" ({'; '.join(ended)})" if ended else reason_of(PIPELINE_EXECUTION, execution)
-    raise SageMakerStepError(f"pipeline execution {execution['PipelineExecutionArn']} ended as {status}{why}")
-
-
-_BAD: Final = ("Failed", "Stopped")
-
-
-def _reason(step: Mapping[str, Any]) -> str:
-    return f": {step['FailureReason']}" if step.get("FailureReason") else ""
-
-
 def request_token(*parts: str) -> str:
     """A ClientRequestToken, 64 characters, that is the same for the same texts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _require_startable(
-    name: str,
-    definition: PipelineDefinition,
-    given: Mapping[str, Any],
-    steps: Sequence[str],
-    source_execution: str | None,
-) -> None:
-    _, problems = checked(definition, given)
-    if steps:
-        selection = select(definition, steps)
-        problems += selection.problems
-        if selection.outside and not source_execution:
-            needed = ", ".join(sorted({step for step, _ in selection.outside}))
-            problems.append(f"the selected steps need the results of {needed} from another execution")
-    if problems:
-        raise PipelineError(f"pipeline {name!r} cannot start: {'; '.join(problems)}")
-
-
-def _require_valid(pipeline: Pipeline) -> None:
-    try:
-        PipelineDefinition.from_json(pipeline.definition)
-    except DefinitionError as error:
-        raise PipelineError(f"the definition of {pipeline.name!r} is not valid: {error}") from None
-
-
-def _tags(pipeline: Pipeline) -> dict[str, str]:
-    return {**pipeline.tags, OWNER_TAG: pipeline.owned_by}
-
-
-def _members(pipeline: Pipeline, before: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of the request beside the definition as they should be; those left alone as they are."""
-    return {
-        "RoleArn": pipeline.role or before.get("RoleArn"),
-        "PipelineDescription": pipeline.description or before.get("PipelineDescription"),
-        "PipelineDisplayName": pipeline.display_name or before.get("PipelineDisplayName"),
-        "ParallelismConfiguration": _parallelism(pipeline.max_parallel_steps).get(
-            "ParallelismConfiguration", before.get("ParallelismConfiguration")
-        ),
-        "Tags": _tags(pipeline),
-        "PipelineVersionAliases": dict.fromkeys(pipeline.aliases, True) or None,
-    }
-
-
-def _request(pipeline: Pipeline, members: Iterable[str]) -> dict[str, Any]:
-    values = _members(pipeline, {})
-    chosen = {name: values[name] for name in members if values.get(name) is not None}
-    return {"PipelineName": pipeline.name, **chosen}
-
-
-def _parallelism(steps: int | None) -> dict[str, Any]:
-    return {} if steps is None else {"ParallelismConfiguration": {"MaxParallelExecutionSteps": steps}}
 
 
 def _version(version: int | None, alias: str | None) -> dict[str, Any]:
@@ -612,12 +399,8 @@ def _version(version: int | None, alias: str | None) -> dict[str, Any]:
     return {key: value for key, value in chosen.items() if value is not None}
 
 
-def _owned_by_another(name: str, owner: str | None, wanted: str) -> str:
-    who = f"{owner!r} deployed it" if owner else f"it was not deployed by this tool (it has no tag {OWNER_TAG})"
-    return f"pipeline {name!r} is not of {wanted!r}: {who}; force takes it over"
-
-
 __all__ = [
+    "OWNER_TAG",
     "Deployment",
     "Pipeline",
     "PipelineError",
