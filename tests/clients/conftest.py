@@ -6,6 +6,7 @@ They know of it by the environment only. Their way out of this machine is a prox
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socketserver
@@ -135,6 +136,31 @@ def read(bucket: str) -> Callable[[str], bytes]:
         return bytes(body.read())
 
     return get
+
+
+@pytest.fixture
+def deployed(role: str, tmp_path: Path) -> str:
+    """The name of a pipeline that ``deploy`` created, with a parameter ``day``."""
+    arguments = {
+        "AppSpecification": {"ImageUri": "123456789012.dkr.ecr.us-west-2.amazonaws.com/image:1"},
+        "Environment": {"DAY": {"Get": "Parameters.day"}},
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+        },
+        "RoleArn": role,
+    }
+    definition = {
+        "Version": "2020-12-01",
+        "Parameters": [{"Name": "day", "Type": "String"}],
+        "Steps": [{"Name": "work", "Type": "Processing", "Arguments": arguments}],
+    }
+    file = tmp_path / "deployed-by-us.pipeline.json"
+    file.write_text(json.dumps(definition), encoding="utf-8")
+    command = [SERVER_PYTHON, "-m", "sagemaker_provider.cli", "deploy", str(file), "--role", role]
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return "deployed-by-us"
 
 
 def succeed(execution: Any) -> dict[str, Any]:

@@ -206,3 +206,15 @@ def test_pipeline_runs_and_hits_its_cache(pipeline, read, bucket):
     ]
     assert json.loads(pipeline.describe()["PipelineDefinition"])["Version"] == "2020-12-01"
     pipeline.delete()
+
+
+def test_a_pipeline_that_deploy_created(deployed):
+    pipeline = Pipeline(name=deployed, sagemaker_session=Session())
+    described = pipeline.describe()
+    assert [step["Name"] for step in json.loads(described["PipelineDefinition"])["Steps"]] == ["work"]
+    execution = pipeline.start(parameters={"day": "monday"})
+    assert list(succeed(execution)) == ["work"]
+    summaries = pipeline.list_executions()["PipelineExecutionSummaries"]
+    assert [item["PipelineExecutionArn"] for item in summaries] == [execution.arn]
+    parameters = execution.list_parameters()["PipelineParameters"]
+    assert parameters == [{"Name": "day", "Value": "monday"}]

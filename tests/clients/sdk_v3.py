@@ -323,3 +323,15 @@ def test_jobs_without_a_pipeline(bucket, role, read, capfd, caplog):
     shown = capfd.readouterr().out + caplog.text
     assert "prepared 10 points" in shown
     assert "slope=2.99" in shown
+
+
+def test_a_pipeline_that_deploy_created(deployed):
+    pipeline = Pipeline(name=deployed, sagemaker_session=Session())
+    described = pipeline.describe()
+    assert [step["Name"] for step in json.loads(described["PipelineDefinition"])["Steps"]] == ["work"]
+    execution = pipeline.start(parameters={"day": "monday"})
+    assert list(succeed(execution)) == ["work"]
+    summaries = pipeline.list_executions()["PipelineExecutionSummaries"]
+    assert [item["PipelineExecutionArn"] for item in summaries] == [execution.arn]
+    parameters = execution.list_parameters()["PipelineParameters"]
+    assert parameters == [{"Name": "day", "Value": "monday"}]
