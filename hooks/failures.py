@@ -48,8 +48,8 @@ CAUSES: Final = (
         cure=_SLOWER,
     ),
     _cause(
-        r"ResourceLimitExceeded\b.*?service limit '(?P<quota>[^']+)' is (?P<limit>[\d.]+) (?P<unit>\w+)"
-        r".*?current utilization of (?P<used>[\d.]+)\b.*?request delta of (?P<wanted>[\d.]+)",
+        r"ResourceLimitExceeded\b.*?service limit '(?P<quota>[^']+)' is (?P<limit>\d+(?:\.\d+)?) (?P<unit>\w+)"
+        r".*?current utilization of (?P<used>\d+(?:\.\d+)?)\b.*?request delta of (?P<wanted>\d+(?:\.\d+)?)",
         "the quota {quota!r} is {limit} {unit}, {used} in use, {wanted} requested",
         cure=_MORE_QUOTA,
         quota_of="sagemaker",
@@ -137,9 +137,12 @@ def passing(error: Exception | str) -> str | None:
     if found is None:
         return None
     cause, named = found
-    if "limit" in named and float(named["wanted"]) > float(named["limit"]):
-        return None
-    return cause.why.format(**named)
+    return None if _too_large(named) else cause.why.format(**named)
+
+
+def _too_large(named: Mapping[str, str]) -> bool:
+    """Whether a quota is smaller than the request alone."""
+    return "limit" in named and float(named["wanted"]) > float(named["limit"])
 
 
 def advice(error: Exception | str, region: str, partition: str, instance: str = "the instances") -> str:
@@ -154,7 +157,7 @@ def advice(error: Exception | str, region: str, partition: str, instance: str = 
     if found is None or not found[0].cure:
         return ""
     cause, named = found
-    text = f"{cause.why.format(**named)}: {cause.cure}"
+    text = f"{cause.why.format(**named)}: {'ask for a higher quota' if _too_large(named) else cause.cure}"
     if cause.quota_of and (url := quotas_url(cause.quota_of, region, partition)):
         text += f" at {url}"
     return text[0].upper() + text[1:]

@@ -120,7 +120,7 @@ def test_fails_again(error: Exception | str) -> None:
 def test_a_quota_below_the_request_never_passes(used: int) -> None:
     error = refused("ResourceLimitExceeded", QUOTA.format(limit=3, used=used, wanted=4))
     assert passing(error) is None
-    assert cause_of(error) is not None
+    assert "4 requested: ask for a higher quota at https://" in advice(error, "us-west-2", "aws")
 
 
 @pytest.mark.parametrize("preset", ["capacity", "quota", "throttling"])
