@@ -85,11 +85,12 @@ def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positio
     for key in sorted(keys & AIRFLOW_KEYS - set(CONTAINER_KEYS)):
         problems.append(("SMP224", f"it reads {key!r} of the context"))
     keys &= set(CONTAINER_KEYS)
+    read = attributes(trees, function, keys)
+    keys |= {"dag_run"} & read.get("ti", set())
     params = _merged(item.keys(is_called("params")) for item in code) if "params" in keys else {}
     conf = _merged(item.keys(_conf) for item in code) if "dag_run" in keys else {}
     if "dag_run" in keys and any(item.dates_of_run() for item in code):
         keys.add("logical_date")
-    read = attributes(trees, function, keys)
     dates = read.get("ti", set()) | read.get("dag_run", set())
     keys |= dates & set(contexts.INTERVAL) | ({"logical_date"} if dates & {"logical_date", "execution_date"} else set())
     if any(item.attributes("run_id") for item in code) and keys & {"dag_run", "ti", "task_instance"}:

@@ -84,6 +84,7 @@ def test_params(text: str, params: Any) -> None:
         ("def task(dag_run): return dag_run.conf['a'], dag_run.conf.get('b')", ["a", "b"]),
         ("def task(**c):\n    conf = c['dag_run'].conf or {}\n    return conf.get('a', 5)", ["a"]),
         ("def task(dag_run):\n    conf = dag_run.conf if dag_run else {}\n    return conf['a']", ["a"]),
+        ("def task(ti): return ti.dag_run.conf['a']", ["a"]),
         ("def task(dag_run): return json.dumps(dag_run.conf)", None),
         ("def task(dag_run): return dag_run.run_id", []),
     ],
