@@ -622,6 +622,16 @@ RULES: Final[dict[str, Rule]] = {
                 "The operands have different types; how the service compares those is not documented, and the operator fails on them.",
                 "Give both operands one type.",
             ),
+            "SMP851": (
+                "Place that only a start gives",
+                "A parameter without default says where something is, so the policy has a placeholder there, which allows nothing.",
+                "Give its value with --parameter NAME=VALUE.",
+            ),
+            "SMP853": (
+                "Work that the definition does not name",
+                "The service makes resources of its own with the role of the job, and the policy does not allow that.",
+                "Add what the Developer Guide names for the job to its role.",
+            ),
             "SMP620": (
                 "Fail ends the execution",
                 "A Fail step fails the whole execution, which starts no further steps; in Airflow, tasks beside it run on.",
@@ -1017,6 +1027,16 @@ RULES: Final[dict[str, Rule]] = {
                 "Step of another service",
                 "The setting services decides between a native step, where a pipeline has one that fits, and a function.",
                 "Set services to function for the task if the operator's XCom or details matter.",
+            ),
+            "SMP852": (
+                "Policy holds for a default",
+                "A parameter says where something is, and the policy allows the place that is its default.",
+                "Nothing, if starts give no other value; else give it with --parameter NAME=VALUE.",
+            ),
+            "SMP854": (
+                "Policy too long",
+                "A managed policy has at most 6,144 characters.",
+                "Split the statements over several policies of the role.",
             ),
             "SMP820": (
                 "Value that Airflow gives",

@@ -246,6 +246,32 @@ COMMANDS: Final = (
         _DEPLOYMENT,
     ),
     Command(
+        "policy",
+        "Write least-privilege IAM policies for the roles of pipelines, for who deploys, schedules and answers; calls no AWS",
+        "policy_commands.policy",
+        (
+            _argument("path", metavar="FILE.json", nargs="+", help="definition"),
+            _argument(
+                "--role", metavar="ARN", help="role with which the pipeline runs (default: the conversion setting)"
+            ),
+            _argument("--region", metavar="NAME", help="AWS Region (default: AWS_REGION)"),
+            _argument(
+                "--parameter",
+                metavar="NAME=VALUE",
+                action="append",
+                default=[],
+                help="what starts give; may be repeated",
+            ),
+            _argument("--code-location", dest="code_location", metavar="S3_URI", help="where deploy puts files"),
+            _argument("--scheduler-role", dest="scheduler_role", metavar="ARN", help="role of the schedule"),
+            _argument(
+                "--output", metavar="FOLDER", help="where <pipeline>.<who>.policy.json and .trust.json are written"
+            ),
+            _FORMAT,
+            _STRICT,
+        ),
+    ),
+    Command(
         "versions",
         "List the versions of a pipeline",
         "deploy_commands.versions",

@@ -12,13 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines_client import Pipelines
+from permissions import action_of, denied
+from pipelines_client import ROLE, Pipelines
 from shared_files import SHARED
 
 from sagemaker_provider.definition import JsonGet, PipelineDefinition, Step, paths
 from sagemaker_provider.definition.expressions import walk
+from sagemaker_provider.definition.policy import Account, policies
 from sagemaker_provider.local.executions import nodes_of
+from sagemaker_provider.local.tasks import Task
 
+TRAINING_OF_TUNING = re.compile(r"-\d{3}-[0-9a-f]{8}$")
+"""Names of trainings that the service itself makes for a tuning job."""
 EXAMPLES = sorted((SHARED / "golden" / "examples").glob("*.json"))
 
 
@@ -72,6 +77,20 @@ def property_files(definition: PipelineDefinition, folder: Path) -> None:
         file_.write_text(json.dumps(document), encoding="utf-8")
 
 
+@pytest.fixture
+def other_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """The calls of pipelines to services other than SageMaker, as (IAM action, request)."""
+    calls = []
+    real = Task.aws
+
+    def aws(task: Task, service: str, operation: str, request: Any) -> Any:
+        calls.append((action_of(service, operation), dict(request)))
+        return real(task, service, operation, request)
+
+    monkeypatch.setattr(Task, "aws", aws)
+    return calls
+
+
 def value(name: str, kind: str) -> str:
     """A value for a parameter without a default."""
     return {"String": "s3://bucket/value", "Boolean": "true"}.get(kind, "1")
@@ -79,7 +98,7 @@ def value(name: str, kind: str) -> str:
 
 @pytest.mark.parametrize("file", EXAMPLES or [None], ids=lambda file: file.stem if file else "absent")
 def test_an_example_of_aws_runs_to_its_end(
-    pipelines: Pipelines, with_settings: Any, tmp_path: Path, golden: Path, file: Path
+    pipelines: Pipelines, with_settings: Any, tmp_path: Path, golden: Path, other_calls: Any, file: Path
 ) -> None:
     local, text = pipelines.local, file.read_text(encoding="utf-8")
     if cluster := re.search(r"j-[A-Z0-9]{5,}", text):  # the one it runs on
@@ -112,3 +131,15 @@ def test_an_example_of_aws_runs_to_its_end(
     reached = set(pipelines.statuses(arn))
     for node in nodes_of(definition):  # what did not run is in another branch, or waits for what is
         assert node.name in reached or node.branch or any(name not in reached for name, _ in node.needs), node.name
+    name = pipelines.local.client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=arn)["PipelineArn"]
+    account = Account(ROLE, "us-west-2", parameters)
+    principals, _ = policies(definition, name.rpartition("/")[2], account)
+    calls = [
+        *other_calls,
+        *(
+            (action_of("sagemaker", call.operation), call.request)
+            for call in local.calls
+            if not TRAINING_OF_TUNING.search(call.request.get("TrainingJobName", ""))
+        ),
+    ]
+    assert denied(principals, calls) == []
