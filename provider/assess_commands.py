@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ def assess(args: Namespace) -> int:
     from sagemaker_provider.translator.worker import convert_files
 
     try:
-        request = conversion_request(args)
+        request = replace(conversion_request(args), assess=True)
     except ValueError as error:
         return usage_error(str(error))
     target = Path(args.output) if args.output else None

@@ -45,7 +45,9 @@ def fits(action: str, resource: str) -> bool:
         return resource == "*"
     if resource == "*":
         return not any(item["required"] for item in types)
-    patterns = [re.sub(r"\\\$\\\{\w+\\\}", "[^:]*", re.escape(item["arn"])) for item in types]
+    part = ".*" if action.startswith("s3:") else "[^:]*"
+    part = ".*" if action.startswith("s3:") else "[^:]*"
+    patterns = [re.sub(r"\\\$\\\{\w+\\\}", part, re.escape(item["arn"])) for item in types]
     below = f"{resource}:log-stream:*" if action.startswith("logs:") else resource
     return any(re.fullmatch(pattern, name) for pattern in patterns for name in (resource, below))
 

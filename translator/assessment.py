@@ -14,9 +14,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sagemaker_provider.definition.findings import RULES, Finding, Severity, errors, finding
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator.static import Outline, outline_of
-from sagemaker_provider.translator.worker import ConvertedDag, ConvertedFile
+from sagemaker_provider.translator.worker import ConvertedDag, ConvertedFile, ConvertedTask
 
 _NO_DAG: Final = "SMP102"
+_BORDERS: Final = "SMP84"
+"""How codes begin of what keeps a task out of a part of the DAG that is a pipeline, not out of one of the whole DAG."""
 _UNSURE: Final = frozenset(["SMP101", "SMP103", "SMP106", "SMP107", "SMP108", "SMP110", "SMP112"])
 """Codes that say why it is not known what a file or DAG holds."""
 _MISSING: Final = re.compile(r"No module named '([^']+)'")
@@ -30,7 +32,7 @@ class Verdict(str, Enum):
     DIFFERENCE = "native with a difference"
     """It becomes a pipeline or step that behaves differently; the findings say how."""
     STAYS = "stays in Airflow"
-    """It has errors."""
+    """It has errors; a task with none may stay because it can be in no pipeline beside those that do."""
     UNKNOWN = "not known"
     """The file does not load, or what its DAGs hold is different each time."""
 
@@ -253,7 +255,7 @@ def _judged(dag: ConvertedDag, file: ConvertedFile, taken: dict[str, str]) -> As
         AssessedTask(
             task.task_id,
             task.operator,
-            _worst(found[task.task_id], known=loaded and task.step_types is not None),
+            _of_task(task, found[task.task_id], known=loaded and task.step_types is not None),
             task.downstream,
             task.step_types or (),
         )
@@ -263,6 +265,13 @@ def _judged(dag: ConvertedDag, file: ConvertedFile, taken: dict[str, str]) -> As
     if dag.definition is None:
         severities.add(Severity.ERROR)
     return AssessedDag(dag.dag_id, file.file, _worst(severities), tasks, tuple(findings), file.findings)
+
+
+def _of_task(task: ConvertedTask, severities: set[Severity], *, known: bool) -> Verdict:
+    """The verdict on a task; in a DAG with errors, of the plan that puts the others into pipelines."""
+    if task.planned is None:
+        return _worst(severities, known=known)
+    return _worst(severities - {Severity.ERROR}) if task.planned else Verdict.STAYS
 
 
 def _worst(severities: set[Severity], *, known: bool = True) -> Verdict:
@@ -301,12 +310,17 @@ def _needs(dag: AssessedDag) -> _Needs:
     operators = {task.task_id: task.operator for task in dag.tasks}
     found: dict[str, set[Cause]] = defaultdict(set)
     for item in errors(dag.all_findings):
+        if item.code.startswith(_BORDERS):
+            continue
         missing = _MISSING.search(item.message) if item.code == "SMP101" else None
         subject = operators.get(item.task, "") if item.code == "SMP201" else missing[1] if missing else ""
         found[item.task].add(Cause(item.code, subject))
     general = found.pop("", set())
-    unknown = [task.task_id for task in dag.tasks if task.verdict is Verdict.UNKNOWN]
-    tasks = {task_id: frozenset(items) for task_id, items in found.items()} | dict.fromkeys(unknown, frozenset(general))
+    tasks = {
+        task.task_id: frozenset(general if task.verdict is Verdict.UNKNOWN else found[task.task_id])
+        for task in dag.tasks
+        if task.verdict in (Verdict.STAYS, Verdict.UNKNOWN)
+    }
     return _Needs(frozenset(general.union(*found.values())), tasks)
 
 
@@ -314,7 +328,7 @@ def _ranked(needs: Sequence[_Needs]) -> Iterator[Fix]:
     in_dags = Counter(cause for item in needs for cause in item.causes)
     in_tasks = Counter(cause for item in needs for causes in item.tasks.values() for cause in causes)
     dags = Counter(item.causes for item in needs if item.causes)
-    tasks = Counter(causes for item in needs for causes in item.tasks.values())
+    tasks = Counter(causes for item in needs for causes in item.tasks.values() if causes)
     while dags:
         for cause in sorted(_best(dags, tasks), key=lambda cause: (-in_dags[cause], cause)):
             dags, frees = _without(dags, cause)

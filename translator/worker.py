@@ -39,6 +39,8 @@ from sagemaker_provider.translator.static import outline_of
 TIMEOUT: Final = 60.0
 """Seconds that loading and converting one file may take."""
 Progress: TypeAlias = "Callable[[int, int], None]"
+_MOST_PLANNED: Final = 1000
+"""Tasks of the largest DAG that is planned."""
 _PROGRAM: Final = """
 import sys
 sys.path[:] = filter(None, sys.path)  # the current folder is no place for modules
@@ -60,6 +62,7 @@ class Request:
     :param timeout: seconds for each file.
     :param jobs: how many files at once.
     :param plan: plan which tasks go into pipelines, instead of converting whole DAGs.
+    :param assess: say also which tasks of a DAG with errors could be in pipelines of their own.
     """
 
     path: Path
@@ -71,6 +74,7 @@ class Request:
     timeout: float = TIMEOUT
     jobs: int = os.cpu_count() or 1
     plan: bool = False
+    assess: bool = False
 
 
 class _Task(NamedTuple):
@@ -103,12 +107,14 @@ class ConvertedTask:
     :param operator: qualified name of its class.
     :param downstream: ids of the tasks directly after it.
     :param step_types: types of the steps that it becomes, none when it vanishes; ``None`` when it has no translation.
+    :param planned: whether a plan puts it into a pipeline; ``None`` without a plan.
     """
 
     task_id: str
     operator: str
     downstream: tuple[str, ...]
     step_types: tuple[str, ...] | None
+    planned: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -306,7 +312,7 @@ def _finding(item: dict[str, Any]) -> Finding:
 
 def _task(item: dict[str, Any]) -> ConvertedTask:
     types = None if item["step_types"] is None else tuple(item["step_types"])
-    return ConvertedTask(item["task_id"], item["operator"], tuple(item["downstream"]), types)
+    return ConvertedTask(item["task_id"], item["operator"], tuple(item["downstream"]), types, item["planned"])
 
 
 # The server
@@ -350,7 +356,7 @@ def _preload() -> None:
 
     from sagemaker_provider.definition.shapes import request_shape
     from sagemaker_provider.definition.step_types import STEP_TYPES
-    from sagemaker_provider.translator import clocks, compat, confinement, load, registry, settle  # noqa: F401
+    from sagemaker_provider.translator import clocks, compat, confinement, load, planning, registry, settle  # noqa: F401
 
     registry._load()
     load.dag_bag_class()
@@ -549,13 +555,14 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         if problem := leak("".join(content), secrets):
             results.append(problem)
             data = {"pipeline": {}, "schedules": [], "date_parameters": {}}
+        stays = _staying(dag, settings, [*settled, *loading.findings], results) if request.assess else None
         results = _clean(explained(results), stubs, secrets)
         failed = bool(errors([*results, *loading.findings]))
         dags.append(
             {
                 **data,
                 "dag_id": dag.dag_id,
-                "tasks": [_as_data(task, conversion, secrets) for task in dag.task_dict.values()],
+                "tasks": [_as_data(task, conversion, stays, secrets) for task in dag.task_dict.values()],
                 "plan": None,
                 "definition": None if failed else definition,
                 "assets": {} if failed else {key: base64.b64encode(item).decode() for key, item in assets.items()},
@@ -606,12 +613,34 @@ def _planned(made: Plan, dag: Any, told: Callable[[Iterable[Finding]], list[dict
     }
 
 
-def _as_data(task: Any, conversion: Any, secrets: Iterable[str]) -> dict[str, Any]:
+def _staying(dag: Any, settings: Settings, loading: list[Finding], results: list[Finding]) -> set[str] | None:
+    """The tasks that stay in Airflow where the others are in pipelines; why they do is added to the results.
+
+    :param loading: what was found while the DAG was loaded; where that is about no task, there is no plan.
+    :param results: what its conversion found.
+    :return: ``None`` where there is no plan.
+    """
+    from sagemaker_provider.translator.planning import plan
+
+    if not errors(results) or any(not item.task for item in errors(loading)) or len(dag.task_dict) > _MOST_PLANNED:
+        return None
+    made = plan(dag, settings, loading)
+    if errors(made.findings):
+        return None
+    found = [item for reasons in made.stays.values() for item in reasons]
+    found += [item for region in made.regions for item in region.findings if item.task in region.tasks]
+    known = {(item.code, item.task) for item in results}
+    results += [item for item in found if (item.code, item.task) not in known]
+    return set(made.stays)
+
+
+def _as_data(task: Any, conversion: Any, stays: set[str] | None, secrets: Iterable[str]) -> dict[str, Any]:
     return {
         "task_id": _hidden(task.task_id, secrets),
         "operator": operator_name(task),
         "downstream": [_hidden(item, secrets) for item in sorted(task.downstream_task_ids)],
         "step_types": conversion.step_types.get(task.task_id),
+        "planned": None if stays is None else task.task_id not in stays,
     }
 
 

@@ -33,13 +33,25 @@ def test_every_file_has_a_verdict(command: Commands, dags: Path) -> None:
     assert {item["file"]: item["verdict"] for item in data["dags"]} == DAGS
     assert data["files"] == len(DAGS)
     unknown = next(item for item in data["dags"] if item["dag"] == "unknown")
-    assert unknown["tasks"][0]["verdict"] == "stays in Airflow"
+    assert [task["verdict"] for task in unknown["tasks"]] == ["stays in Airflow", "stays in Airflow"]
     assert unknown["tasks"][0]["downstream"] == ["work"]
     assert unknown["tasks"][0]["operator"] == "unknown.WeatherOperator"
     assert [(item["code"], item["subject"]) for item in data["fixes"]] == [
-        ("SMP201", "unknown.WeatherOperator"),
         ("SMP101", ""),
+        ("SMP201", "unknown.WeatherOperator"),
+        ("SMP310", ""),
     ]
+
+
+def test_a_task_is_native_where_a_plan_puts_it_into_a_pipeline(command: Commands) -> None:
+    text = UNKNOWN.replace('{"v": "{{ conn.x }}"}', '{"v": "{{ ds }}"}')
+    command.write(mixed=text)
+    (dag,) = json.loads(command("assess", "mixed.py", "--format", "json").out)["dags"]
+    assert [(task["task"], task["verdict"]) for task in dag["tasks"]] == [
+        ("forecast", "stays in Airflow"),
+        ("work", "native"),
+    ]
+    assert dag["verdict"] == "stays in Airflow"
 
 
 def test_the_files_are_counted_while_they_are_assessed(command: Commands, dags: Path) -> None:
@@ -49,12 +61,12 @@ def test_the_files_are_counted_while_they_are_assessed(command: Commands, dags: 
 def test_the_text_shows_dags_findings_and_what_to_mend(command: Commands, dags: Path) -> None:
     lines = command("assess", "dags").out.splitlines()
     assert [" ".join(line.split()) for line in lines if line.startswith("unknown")] == [
-        "unknown dags/unknown.py ✗ stays in Airflow 1 of 2 1 0"
+        "unknown dags/unknown.py ✗ stays in Airflow 0 of 2 2 0"
     ]
     assert lines[-3:] == [
         "dags: 4 files",
         "4 DAGs: 1 native, 1 native with a difference, 1 stays in Airflow, 1 not known",
-        "5 tasks: 3 native, 1 native with a difference, 1 stays in Airflow",
+        "5 tasks: 2 native, 1 native with a difference, 2 stay in Airflow",
     ]
     assert "What to mend first" in lines
 

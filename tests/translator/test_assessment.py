@@ -63,6 +63,17 @@ def test_an_error_on_the_whole_dag_leaves_its_tasks_native() -> None:
     assert verdicts(assessed(dag("large", [("SMP504", "")]))) == {"large": ["STAYS", "NATIVE", "NATIVE"]}
 
 
+def test_a_plan_decides_about_the_tasks_of_a_dag_with_errors() -> None:
+    findings = [finding("SMP402", "a join", task="a"), finding("SMP603", "", task="b"), finding("SMP842", "", task="c")]
+    tasks = tuple(
+        ConvertedTask(task, "package.Operator", (), ("Training",), planned)
+        for task, planned in zip("abc", (True, True, False))
+    )
+    found = assessed(ConvertedDag("d", tasks, None, {}, findings, {}, [], {}))
+    assert verdicts(found) == {"d": ["STAYS", "NATIVE", "DIFFERENCE", "STAYS"]}
+    assert found.fixes() == [Fix(Cause("SMP402"), 1, 0, 1, 0)]
+
+
 def test_tasks_of_a_dag_that_nobody_knows_are_not_known() -> None:
     unsure = ConvertedDag("d", dag("d", []).tasks, None, {}, [finding("SMP112", "other tasks each time")], {}, [], {})
     assert verdicts(assessed(unsure)) == {"d": ["STAYS", "UNKNOWN", "UNKNOWN"]}
