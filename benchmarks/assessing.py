@@ -45,7 +45,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), files)
             begin = time.perf_counter()
-            request = Request(Path(folder), folders=(MODULES,), compat=True, jobs=arguments.jobs)
+            request = Request(Path(folder), folders=(MODULES,), compat=True, jobs=arguments.jobs, assess=True)
             found = assess(convert_files(request))
             seconds = time.perf_counter() - begin
             text = page(found, folder)
