@@ -199,6 +199,12 @@ COMMANDS: Final = (
             _argument(
                 "--output", metavar="FOLDER", help="where <dag>.pipeline.json is written (default: the current folder)"
             ),
+            _argument(
+                "--task-groups",
+                dest="task_groups",
+                action="store_true",
+                help="convert the task groups that run as pipelines, instead of whole DAGs",
+            ),
             _FORMAT,
             _STRICT,
             *CONVERSION,

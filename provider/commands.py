@@ -13,6 +13,7 @@ import tempfile
 import threading
 from argparse import Namespace
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def convert(args: Namespace) -> int:
     if folder.exists() and not folder.is_dir():
         return usage_error(f"--output {folder}: not a folder")
     try:
-        request = conversion_request(args)
+        request = replace(conversion_request(args), task_groups=args.task_groups)
     except ValueError as error:
         return usage_error(str(error))
     files = convert_files(request)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sagemaker_provider.definition.findings import Finding, errors
 from sagemaker_provider.operators.base import SageMakerStepOperator
 from sagemaker_provider.operators.converted import Converted
 from sagemaker_provider.operators.names import pipeline_name
+from sagemaker_provider.operators.task_group import SageMakerPipelineLaunchOperator
 from sagemaker_provider.translator.airflow_task.values import from_json
-from sagemaker_provider.translator.convert import Settings, StepsOfTask, convert
+from sagemaker_provider.translator.convert import Conversion, Settings, StepsOfTask, convert
 from sagemaker_provider.translator.defaults import Defaults
 from sagemaker_provider.translator.registry import RETURN_VALUE, XComFile, XComOf
-
-if TYPE_CHECKING:
-    from sagemaker_provider.operators.task_group import SageMakerPipelineLaunchOperator
 
 
 @dataclass(frozen=True)
@@ -44,21 +42,42 @@ def convert_group(launch: SageMakerPipelineLaunchOperator, value: Callable[[Any]
     :param value: the value of a template or reference in a run, so that parameters get its type; without it, what a
         template gives is taken for text.
     """
-    dag = launch.dag
-    given = {"role": launch.role, "code_location": launch.code_location}
-    own = {**{name: item for name, item in given.items() if item}, **launch.settings}
-    settings = Settings(defaults=Defaults.from_object(own))
-    conversion = convert(dag, settings, task_ids=launch.task_ids, value=value)
+    conversion = _conversion(launch, launch.dag, Settings(), value)
     if conversion.definition is None or errors(conversion.findings):
         return Group(conversion.findings, None, {}, {})
-    request = {key: item for key, item in conversion.pipeline.items() if key != "PipelineName"}
-    name = pipeline_name(launch.pipeline_name or f"{dag.dag_id}-{launch.task_group.group_id}")
+    request = dict(conversion.pipeline)
+    name = request.pop("PipelineName")
     converted = Converted(name, str(conversion.definition.to_json()), request, conversion.assets)
     tasks = {
-        task_id: [_step(item, isinstance(dag.get_task(task_id), SageMakerStepOperator)) for item in items]
+        task_id: [_step(item, isinstance(launch.dag.get_task(task_id), SageMakerStepOperator)) for item in items]
         for task_id, items in conversion.tasks.items()
     }
     return Group(conversion.findings, converted, conversion.run_values, tasks)
+
+
+def pipelines_of_groups(dag: Any) -> dict[str, Callable[[Any, Settings], Conversion]]:
+    """The pipelines of the groups of a DAG: name -> what converts the group of a DAG of the same file."""
+
+    def converter(task_id: str) -> Callable[[Any, Settings], Conversion]:
+        return lambda other, settings: _conversion(other.get_task(task_id), other, settings)
+
+    launches = [task for task in dag.task_dict.values() if isinstance(task, SageMakerPipelineLaunchOperator)]
+    return {_name(task): converter(task.task_id) for task in launches}
+
+
+def _name(launch: SageMakerPipelineLaunchOperator) -> str:
+    return pipeline_name(launch.pipeline_name or f"{launch.dag_id}-{launch.task_group.group_id}")
+
+
+def _conversion(
+    launch: SageMakerPipelineLaunchOperator, dag: Any, settings: Settings, value: Callable[[Any], Any] | None = None
+) -> Conversion:
+    """The conversion of a group, with the settings of the group before those for all."""
+    given = {"role": launch.role, "code_location": launch.code_location}
+    own = {**{name: item for name, item in given.items() if item}, **launch.settings}
+    defaults = Defaults.from_object({**settings.defaults.values, **own})
+    conversion = convert(dag, replace(settings, defaults=defaults), task_ids=launch.task_ids, value=value)
+    return replace(conversion, pipeline={**conversion.pipeline, "PipelineName": _name(launch)})
 
 
 def _step(item: StepsOfTask, own: bool) -> dict[str, Any]:

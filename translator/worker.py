@@ -63,6 +63,7 @@ class Request:
     :param jobs: how many files at once.
     :param plan: plan which tasks go into pipelines, instead of converting whole DAGs.
     :param assess: say also which tasks of a DAG with errors could be in pipelines of their own.
+    :param task_groups: convert the task groups that run as pipelines, instead of whole DAGs.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Request:
     jobs: int = os.cpu_count() or 1
     plan: bool = False
     assess: bool = False
+    task_groups: bool = False
 
 
 class _Task(NamedTuple):
@@ -506,6 +508,7 @@ def _dags_folder(folder: Path) -> tuple[Path, ...]:
 def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     from sagemaker_provider.translator import clocks, compat
     from sagemaker_provider.translator.convert import convert
+    from sagemaker_provider.translator.groups import pipelines_of_groups
     from sagemaker_provider.translator.load import load_dags
     from sagemaker_provider.translator.planning import plan
     from sagemaker_provider.translator.settle import explained, leak, settle
@@ -523,9 +526,13 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     settings = _settings(request, file, [dag for _, dag in loaded], loading)
     dags: list[dict[str, Any]] = []
     spans: dict[Any, int] = {}
-    for source, dag in loaded:
-        if request.dag_id not in (None, dag.dag_id):
-            continue
+    asked = [(source, dag) for source, dag in loaded if request.dag_id in (None, dag.dag_id)]
+    pipelines = [(pipelines_of_groups(dag) if request.task_groups else {dag.dag_id: convert}) for _, dag in asked]
+    if request.task_groups and not any(pipelines):
+        found.append(finding("SMP104", "no task group runs as a pipeline", file=shown(str(file))))
+    for source, dag, name, converting in [
+        (*pair, *item) for pair, items in zip(asked, pipelines) for item in items.items()
+    ]:
         settled = settle(dag, others.get(dag.dag_id), stubs, request.inputs.params, spans)
         place = {"dag": dag.dag_id, "file": shown(str(source))}
         if request.plan:
@@ -535,13 +542,13 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
 
             dags.append(_planned(plan(dag, settings, settled), dag, told))
             continue
-        conversion = convert(dag, settings)
+        conversion = converting(dag, settings)
         results = [*settled, *conversion.findings]
         definition = None if conversion.definition is None else conversion.definition.to_json()
         assets = conversion.assets
         if definition is not None and not errors(results):
             with worlds.second():
-                again = convert(others[dag.dag_id], settings)
+                again = converting(others[dag.dag_id], settings)
             same = again.definition is not None and again.definition.to_json() == definition
             if not same or again.assets != assets:
                 made = f": {', '.join(changing)} of the file" if changing else ""
@@ -561,7 +568,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         dags.append(
             {
                 **data,
-                "dag_id": dag.dag_id,
+                "dag_id": name,
                 "tasks": [_as_data(task, conversion, stays, secrets) for task in dag.task_dict.values()],
                 "plan": None,
                 "definition": None if failed else definition,
