@@ -42,7 +42,8 @@ class Mirror(BaseOperator):  # type: ignore[misc]
     launch_id: ClassVar[str]
     """The task that starts the pipeline."""
 
-    _execution: str | None = None
+    _waiting: tuple[Any, str] | None = None
+    """Context of the task, and the execution that it waits for in the worker."""
 
     @property
     def launch(self) -> SageMakerPipelineLaunchOperator:
@@ -83,7 +84,7 @@ class Mirror(BaseOperator):  # type: ignore[misc]
             return self._result(context, [(steps[0], {"Metadata": {"Condition": {"Outcome": steps[0]["outcome"]}}})])
         steps = _of_instance(steps, context["ti"].map_index)
         arn, told = self._take_up(context, launched, steps)
-        self._execution = arn
+        self._waiting = context, arn
         self.log.info("Waiting for %s of %s", ", ".join(item["names"][0] for item in steps), arn)
         from sagemaker_provider.triggers.execution_step import ended
 
@@ -241,11 +242,11 @@ class Mirror(BaseOperator):  # type: ignore[misc]
         return foreign_result(self, context, item, metadata, description, super().execute)
 
     def on_kill(self) -> None:
-        """Stop the execution that the task waits for."""
-        if self._execution is None:
+        """Stop the execution that the task waits for, unless only its worker goes away."""
+        if self._waiting is None:
             super().on_kill()
-        elif self.launch.hook.stop(self._execution):
-            self.log.info("Asked the service to stop %s", self._execution)
+        else:
+            self.launch.stop(*self._waiting)
 
 
 def _of_instance(steps: list[dict[str, Any]], map_index: int) -> list[dict[str, Any]]:

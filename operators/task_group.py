@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -270,34 +271,41 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, AwsSettings, BaseOperator)
             return {"run_as": STEPS}
         self._require_order()
         group, name, version = self._deploy(context)
-        run = f"airflow-{digest(context, 10, generation=0)}"
-        prefix = f"{run}-{context['ti'].max_tries}-"
-        started = self._started(name, f"{run}-")
-        own = self._started(name, prefix) if started else []
-        if own:
-            self._execution = own[0]
-            self.log.info("Found %s, which an earlier try has started", own[0])
-        else:
-            for arn in started:
-                if self.hook.stop(arn):
-                    self.log.info("Asked the service to stop %s, which was started before this task was cleared", arn)
-            first = f"{prefix}1"
-            self._execution = self.hook.start(
-                name,
-                self._parameters(context, group.run_values),
-                token=first,
-                display_name=first,
-                version=version,
-                max_parallel_steps=self.max_parallel_steps,
-            )
-            self.log.info("Started %s", self._execution)
+        prefix = f"{_run_of(context)}{context['ti'].max_tries}-"
+        arn = self._take_up(name, prefix) or self._start(context, name, prefix, group.run_values, version)
+        self._started_one = context, arn
         return {
             "run_as": PIPELINE,
             "pipeline": name,
-            "PipelineExecutionArn": self._execution,
+            "PipelineExecutionArn": arn,
             "prefix": prefix,
             "tasks": group.tasks,
         }
+
+    def _take_up(self, name: str, prefix: str) -> str | None:
+        """The execution that an earlier try has started, if there is one."""
+        if not (started := self._started(name, prefix)):
+            return None
+        self.log.info("Found %s, which an earlier try has started", started[0])
+        return started[0]
+
+    def _start(self, context: Any, name: str, prefix: str, run_values: Mapping[str, Any], version: int | None) -> str:
+        """Start an execution; those that were started before this task was cleared are stopped."""
+        parameters = self._parameters(context, run_values)
+        for arn in self._started(name, _run_of(context)):
+            if self.hook.stop(arn):
+                self.log.info("Asked the service to stop %s, which was started before this task was cleared", arn)
+        first = f"{prefix}1"
+        arn = self.hook.start(
+            name,
+            parameters,
+            token=first,
+            display_name=first,
+            version=version,
+            max_parallel_steps=self.max_parallel_steps,
+        )
+        self.log.info("Started %s", arn)
+        return arn
 
     def _require_order(self) -> None:
         """See that whatever comes before a task of the group comes before this task.
@@ -354,12 +362,32 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, AwsSettings, BaseOperator)
         """The value of a template or reference in this run; an expression keeps its type."""
         return self.render_template(source, context, self.get_template_env())
 
-    _execution: str | None = None
+    _started_one: tuple[Any, str] | None = None
 
     def on_kill(self) -> None:
-        """Stop the execution that was started."""
-        if self._execution and self.hook.stop(self._execution):
-            self.log.info("Asked the service to stop %s", self._execution)
+        """Stop the execution that was started, unless only the worker goes away."""
+        if self._started_one is not None:
+            self.stop(*self._started_one)
+
+    def stop(self, context: Any, arn: str) -> None:
+        """Ask the service to stop an execution for a task that is killed."""
+        from sagemaker_provider.triggers.interrupts import goes_on
+
+        if not _is_late(context) and goes_on(context["ti"]):
+            self.log.info("The worker goes away; the next try takes up %s", arn)
+        elif self.hook.stop(arn):
+            self.log.info("Asked the service to stop %s", arn)
+
+
+def _run_of(context: Any) -> str:
+    """How the display names of all executions begin that belong to a run of the DAG."""
+    return f"airflow-{digest(context, 10, generation=0)}-"
+
+
+def _is_late(context: Any) -> bool:
+    """Whether the ``execution_timeout`` of a running task has passed."""
+    limit = context["task"].execution_timeout
+    return limit is not None and time.time() >= (context["ti"].start_date + limit).timestamp()
 
 
 _LOOKED_AT: Final = 300

@@ -719,8 +719,8 @@ class _Compiler:
         for node, step in self.steps.items():
             task_id = self.tasks[node].task_id
             suffix = node.removeprefix(task_id).removeprefix("--")
-            names = tuple(self.names[copy] for copy in self.copies(node))
-            found.setdefault(task_id, []).append(StepsOfTask(names, step.type, suffix, step))
+            if names := tuple(self.names[copy] for copy in self.copies(node)):
+                found.setdefault(task_id, []).append(StepsOfTask(names, step.type, suffix, step))
         for sensor, maker in self.waited_for.items():
             step = self.steps[maker]
             names = tuple(self.names[copy] for copy in self.copies(maker))

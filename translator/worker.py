@@ -505,10 +505,19 @@ def _dags_folder(folder: Path) -> tuple[Path, ...]:
     return (dags,) if dags in folder.resolve().parents else ()
 
 
-def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
-    from sagemaker_provider.translator import clocks, compat
+def _pipelines(request: Request, loaded: Iterable[tuple[Path, Any]]) -> Iterator[tuple[Path, Any, str, Any]]:
+    """What is converted: file, DAG, name, and what converts it."""
     from sagemaker_provider.translator.convert import convert
     from sagemaker_provider.translator.groups import pipelines_of_groups
+
+    for source, dag in loaded:
+        if request.dag_id in (None, dag.dag_id):
+            found = pipelines_of_groups(dag) if request.task_groups else {dag.dag_id: convert}
+            yield from ((source, dag, name, converting) for name, converting in found.items())
+
+
+def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
+    from sagemaker_provider.translator import clocks, compat
     from sagemaker_provider.translator.load import load_dags
     from sagemaker_provider.translator.planning import plan
     from sagemaker_provider.translator.settle import explained, leak, settle
@@ -526,13 +535,10 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     settings = _settings(request, file, [dag for _, dag in loaded], loading)
     dags: list[dict[str, Any]] = []
     spans: dict[Any, int] = {}
-    asked = [(source, dag) for source, dag in loaded if request.dag_id in (None, dag.dag_id)]
-    pipelines = [(pipelines_of_groups(dag) if request.task_groups else {dag.dag_id: convert}) for _, dag in asked]
-    if request.task_groups and not any(pipelines):
+    pipelines = list(_pipelines(request, loaded))
+    if request.task_groups and not pipelines:
         found.append(finding("SMP104", "no task group runs as a pipeline", file=shown(str(file))))
-    for source, dag, name, converting in [
-        (*pair, *item) for pair, items in zip(asked, pipelines) for item in items.items()
-    ]:
+    for source, dag, name, converting in pipelines:
         settled = settle(dag, others.get(dag.dag_id), stubs, request.inputs.params, spans)
         place = {"dag": dag.dag_id, "file": shown(str(source))}
         if request.plan:

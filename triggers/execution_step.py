@@ -9,13 +9,14 @@ from contextlib import aclosing
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
 from sagemaker_provider.definition.step_types import EXECUTION_STEP_STATES, State
-from sagemaker_provider.hooks.aws import AwsSettings
+from sagemaker_provider.triggers.calls import in_thread
+from sagemaker_provider.triggers.interrupts import InterruptibleTrigger
 
 
-class SageMakerExecutionStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
+class SageMakerExecutionStepTrigger(InterruptibleTrigger):
     """Waits until the steps that a task stands for have ended, or the execution has, then fires once.
 
     The event has the ``execution``, and an ``error`` where waiting was not possible; the task looks and judges. All triggers
@@ -58,8 +59,11 @@ class SageMakerExecutionStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[m
         event: dict[str, Any] = {"identifiers": {"PipelineExecutionArn": self.execution}, "told": self.told}
         try:
             if not await self._wait():
-                await asyncio.to_thread(self._stop)
+                await self.stop_work()
                 event["error"] = "timeout, asked the service to stop the execution"
+        except asyncio.CancelledError:
+            await self.cancelled()
+            raise
         except (BotoCoreError, ClientError, ValueError, AirflowException) as error:
             event["error"] = str(error)
         yield TriggerEvent(event)
@@ -79,12 +83,12 @@ class SageMakerExecutionStepTrigger(BaseTrigger, AwsSettings):  # type: ignore[m
                 if state is not State.RUNNING or ended(rows, self.steps, self.told):
                     return True
 
+    async def stop_work(self) -> None:
+        """Stop the execution."""
+        await in_thread(self._stop)
+
     def _stop(self) -> None:
         self.pipeline_hook().stop(self.execution)
-
-    async def on_kill(self) -> None:
-        """Stop the execution; Airflow 3.3 and later call this when a person clears or marks the waiting task."""
-        await asyncio.to_thread(self._stop)
 
 
 def row_of(rows: Iterable[Mapping[str, Any]], step: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -321,13 +321,17 @@ def test_a_lost_launch_is_taken_up_and_a_cleared_one_starts_anew(local_sagemaker
 
 
 @pytest.mark.parametrize("killed", ["launch", "work"])
-def test_a_kill_stops_the_execution(local_sagemaker: Any, killed: str) -> None:
+def test_a_kill_stops_the_execution(local_sagemaker: Any, killed: str, mocker: Any) -> None:
     with make_dag() as dag, group():
         job("work", "sleep 60")
     run = Run(dag, local_sagemaker)
     launched = run.run("launch")
-    task = dag.task_dict[f"g.{killed}"]
-    task._execution = launched["PipelineExecutionArn"]
+    task, context = dag.task_dict[f"g.{killed}"], run.context(killed)
+    mocker.patch("sagemaker_provider.triggers.interrupts.current_state", side_effect=["running", "failed", None])
+    context["ti"].max_tries = 1
+    task._waiting = task._started_one = (context, launched["PipelineExecutionArn"])
+    task.on_kill()
+    assert run.executions() == [("0-1", "Executing")], "only the worker goes away"
     task.on_kill()
     assert run.ended() == "Stopped"
     task.on_kill()
@@ -349,6 +353,20 @@ def test_a_deferred_task_waits_with_its_deadline(local_sagemaker: Any) -> None:
     assert (trigger.execution, trigger.steps) == (launched["PipelineExecutionArn"], [{"names": ["g-work"]}])
     assert trigger.deadline == context["ti"].start_date.timestamp() + 3600
     run.client.stop_pipeline_execution(PipelineExecutionArn=trigger.execution)
+
+
+def test_a_timeout_stops_the_execution_though_a_try_follows(local_sagemaker: Any, mocker: Any) -> None:
+    from datetime import timedelta
+
+    with make_dag() as dag, group():
+        work = job("work", "sleep 60", execution_timeout=timedelta(0))
+    run = Run(dag, local_sagemaker)
+    launched = run.run("launch")
+    mocker.patch("sagemaker_provider.triggers.interrupts.current_state", return_value="running")
+    context = run.context("work", cleared=1)
+    work._waiting = (context, launched["PipelineExecutionArn"])
+    work.on_kill()
+    assert run.ended() == "Stopped"
 
 
 def test_without_a_launch_there_is_nothing_to_mirror(local_sagemaker: Any) -> None:

@@ -109,8 +109,11 @@ def test_the_deadline_stops_the_execution(local_sagemaker: Any) -> None:
     assert hook.describe(arn)["PipelineExecutionStatus"] in ("Stopping", "Stopped")
 
 
-def test_a_kill_stops_the_execution(local_sagemaker: Any) -> None:
+def test_a_kill_stops_the_execution(local_sagemaker: Any, mocker: Any) -> None:
     hook, arn = started(processing("slow", entrypoint=["sleep", "60"]))
+    mocker.patch("sagemaker_provider.triggers.interrupts.current_state", side_effect=["deferred", None])
+    asyncio.run(trigger(arn, "slow").on_kill())
+    assert hook.describe(arn)["PipelineExecutionStatus"] == "Executing", "only the triggerer goes away"
     asyncio.run(trigger(arn, "slow").on_kill())
     assert hook.describe(arn)["PipelineExecutionStatus"] in ("Stopping", "Stopped")
 
