@@ -360,7 +360,9 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
         """The identifiers that a job of this task has by its name; none where the service makes them up."""
         name, paths_of = self.name_of(context, number, generation), self.resource.identifiers
         known = {**self.step_arguments(), **name} if name else {}
-        return {member: known[path] for member, path in paths_of.items()} if known.keys() >= {*paths_of.values()} else {}
+        return (
+            {member: known[path] for member, path in paths_of.items()} if known.keys() >= {*paths_of.values()} else {}
+        )
 
     def create(self, context: Any, number: int) -> dict[str, Any]:
         """Create a job of this task.

@@ -18,9 +18,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sagemaker_provider.definition.shapes import nearest
+
+
+Key = TypeVar("Key")
 
 
 class Row(NamedTuple):
@@ -110,11 +113,9 @@ class Defaults:
 
     def over(self, others: Defaults) -> Defaults:
         """These settings, and where they say nothing the others."""
-        dags, tasks = (
-            {key: {**before.get(key, {}), **own.get(key, {})} for key in {**before, **own}}
-            for before, own in ((others.dags, self.dags), (others.tasks, self.tasks))
+        return Defaults(
+            {**others.values, **self.values}, _over(self.dags, others.dags), _over(self.tasks, others.tasks)
         )
-        return Defaults({**others.values, **self.values}, dags, tasks)
 
     def misplaced(self, dags: Mapping[str, Collection[str]]) -> Iterator[str]:
         """What is said of DAGs and tasks that do not exist, with the nearest names.
@@ -181,6 +182,10 @@ def beside(file: Path) -> Defaults:
     """
     path = path_beside(file)
     return from_yaml(Defaults, path) if path.exists() else Defaults()  # type: ignore[no-any-return]
+
+
+def _over(own: Mapping[Key, Mapping[str, Any]], others: Mapping[Key, Mapping[str, Any]]) -> dict[Key, dict[str, Any]]:
+    return {key: {**others.get(key, {}), **own.get(key, {})} for key in {**others, **own}}
 
 
 def _mapping(value: Any, place: str, problems: list[str]) -> Mapping[Any, Any]:

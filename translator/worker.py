@@ -617,7 +617,14 @@ def _planned(made: Plan, dag: Any, told: Callable[[Iterable[Finding]], list[dict
     """A DAG with its plan, as data."""
     regions = [{**vars(region), "findings": told(region.findings)} for region in made.regions]
     stays = {task: told(reasons) for task, reasons in made.stays.items()}
-    nothing = {"tasks": [], "definition": None, "pipeline": {}, "assets": {}, "schedules": [], "date_parameters": {}}
+    nothing: dict[str, Any] = {
+        "tasks": [],
+        "definition": None,
+        "pipeline": {},
+        "assets": {},
+        "schedules": [],
+        "date_parameters": {},
+    }
     return {
         **nothing,
         "dag_id": dag.dag_id,
