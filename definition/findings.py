@@ -517,6 +517,16 @@ RULES: Final[dict[str, Rule]] = {
                 "The file of settings beside the DAG file cannot be read, or names a DAG or task that does not exist.",
                 "Correct the file; the message names what was probably meant.",
             ),
+            "SMP847": (
+                "File that cannot be split",
+                "The statements that make the tasks of a pipeline cannot be put into its task group without a change of what the file does.",
+                "Give the tasks of each pipeline statements of their own, next to each other, or keep tasks in Airflow with native: false.",
+            ),
+            "SMP848": (
+                "Split file would be another DAG",
+                "The file as it was and the split one were loaded, and their DAGs are not the same; so nothing is written.",
+                "Split the file by hand at the places that the findings of plan name, or report the case.",
+            ),
             "SMP845": (
                 "No pipeline to be in",
                 "The task does nothing, and no pipeline can take it in without a path that leaves and returns.",

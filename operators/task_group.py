@@ -109,7 +109,9 @@ class SageMakerPipelineTaskGroup(TaskGroup):  # type: ignore[misc]
         tasks = list(self.iter_tasks())
         own = {task.task_id for task in tasks}
         name = "launch" if self.prefix_group_id else f"{self.group_id}.launch"
-        launch = SageMakerPipelineLaunchOperator(task_id=name, task_ids=sorted(own), **self.launch_arguments)
+        launch = SageMakerPipelineLaunchOperator(
+            task_id=name, task_ids=sorted(own), dag=self.dag, **self.launch_arguments
+        )
         for task in tasks:
             if getattr(task, "inherits_from_empty_operator", False):
                 continue

@@ -234,6 +234,17 @@ COMMANDS: Final = (
         (_DAGS, _FORMAT, *CONVERSION),
     ),
     Command(
+        "split",
+        "Write a DAG file in which the pipelines that plan finds are task groups, once its DAGs are seen to be the same",
+        "plan_commands.split",
+        (
+            _argument("path", metavar="FILE", help="DAG file"),
+            _argument("-o", "--output", metavar="FILE", required=True, help="the DAG file that is written"),
+            _FORMAT,
+            *CONVERSION,
+        ),
+    ),
+    Command(
         "validate",
         "Check a pipeline definition, whoever made it",
         "commands.validate",

@@ -34,6 +34,7 @@ from sagemaker_provider.translator.inputs import Inputs, clean_environment
 from sagemaker_provider.translator.loading import shown
 from sagemaker_provider.translator.planning import Plan, Region
 from sagemaker_provider.translator.registry import operator_name
+from sagemaker_provider.translator.split import Frame, Made
 from sagemaker_provider.translator.static import outline_of
 
 TIMEOUT: Final = 60.0
@@ -64,6 +65,8 @@ class Request:
     :param plan: plan which tasks go into pipelines, instead of converting whole DAGs.
     :param assess: say also which tasks of a DAG with errors could be in pipelines of their own.
     :param task_groups: convert the task groups that run as pipelines, instead of whole DAGs.
+    :param compared: texts to load in the place of the file, instead of converting it: the first makes the same DAGs, the
+        others have more tasks.
     """
 
     path: Path
@@ -77,6 +80,7 @@ class Request:
     plan: bool = False
     assess: bool = False
     task_groups: bool = False
+    compared: tuple[str, ...] = ()
 
 
 class _Task(NamedTuple):
@@ -130,6 +134,7 @@ class ConvertedDag:
     :param schedules: requests to EventBridge Scheduler.
     :param date_parameters: parameters that are dates: name -> template.
     :param plan: for a request to plan, the plan; there is no definition then.
+    :param made: for a request to plan, where in the file the tasks are made.
     """
 
     dag_id: str
@@ -141,6 +146,7 @@ class ConvertedDag:
     schedules: list[dict[str, Any]]
     date_parameters: dict[str, str]
     plan: Plan | None = None
+    made: Made = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,11 @@ def convert_files(request: Request, progress: Progress | None = None) -> list[Co
             progress(len(answers), total)
     files = [answers[name] for name in sorted(answers, key=shown)]
     known = sorted({dag_id for item in files for dag_id in item.dag_ids})
-    if not any(item.dags for item in files) and (request.dag_id or not any(item.findings for item in files)):
+    if (
+        request.compared is None
+        and not any(item.dags for item in files)
+        and (request.dag_id or not any(item.findings for item in files))
+    ):
         reason = (
             f"there is no DAG {request.dag_id!r}; there are {', '.join(known) or 'none'}"
             if request.dag_id
@@ -261,6 +271,7 @@ def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
                 list(item["schedules"]),
                 dict(item["date_parameters"]),
                 _plan(item["plan"]) if item["plan"] else None,
+                {task: tuple(Frame(*frame) for frame in frames) for task, frames in item["made"].items()},
             )
             for item in result["dags"]
         )
@@ -521,11 +532,15 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     from sagemaker_provider.translator.load import load_dags
     from sagemaker_provider.translator.planning import plan
     from sagemaker_provider.translator.settle import explained, leak, settle
+    from sagemaker_provider.translator.split import recorded
     from sagemaker_provider.translator.stubs import DAMAGED
 
     stubs = compat.install(loading, request.inputs) if request.compat else None
     worlds = clocks.install(loading)
-    loaded, found = load_dags(file, folders=request.folders)
+    with recorded(str(file.resolve())) as made:
+        loaded, found = load_dags(file, folders=request.folders)
+    if request.compared:
+        return _compared(request, file, [*found, *loading.findings], {dag.dag_id: dag for _, dag in loaded})
     first = worlds.leave()
     others = {dag.dag_id: dag for _, dag in (load_dags(file, folders=request.folders)[0] if loaded else [])}
     second = worlds.leave()
@@ -546,7 +561,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
             def told(findings: Iterable[Finding], place: Mapping[str, str] = place) -> list[dict[str, Any]]:
                 return [item.to_json() for item in located(_clean(explained(findings), stubs, secrets), **place)]
 
-            dags.append(_planned(plan(dag, settings, settled), dag, told))
+            dags.append({**_planned(plan(dag, settings, settled), dag, told), "made": made.get(dag.dag_id, {})})
             continue
         conversion = converting(dag, settings)
         results = [*settled, *conversion.findings]
@@ -577,6 +592,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
                 "dag_id": name,
                 "tasks": [_as_data(task, conversion, stays, secrets) for task in dag.task_dict.values()],
                 "plan": None,
+                "made": {},
                 "definition": None if failed else definition,
                 "assets": {} if failed else {key: base64.b64encode(item).decode() for key, item in assets.items()},
                 "findings": [
@@ -585,15 +601,40 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
             }
         )
     held = _held(file)
-    found = [item for item in found if item.code != "SMP102"]
     found = [
-        replace(item, message=f"{item.message}; {held}") if item.code == "SMP101" and held else item for item in found
+        replace(item, message=f"{item.message}; {held}") if item.code == "SMP101" and held else item
+        for item in found
+        if item.code != "SMP102"
     ]
     return {
         "dags": dags,
         "dag_ids": [dag.dag_id for _, dag in loaded],
         "findings": [item.to_json() for item in _clean([*found, *loading.findings], stubs, secrets)],
     }
+
+
+def _compared(request: Request, file: Path, found: list[Finding], dags: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the texts that the file is compared with in its place; findings say what is different."""
+    from sagemaker_provider.translator.load import load_dags
+    from sagemaker_provider.translator.split import differences, instead_of
+
+    noise = {dag.dag_id: dag for _, dag in load_dags(file, folders=request.folders)[0]}
+    for number, text in enumerate(request.compared):
+        with instead_of(str(file.resolve()), text):
+            others, problems = load_dags(file, folders=request.folders)
+        found += [finding("SMP848", item.message, file=item.file) for item in problems]
+        there = {dag.dag_id: dag for _, dag in others}
+        for dag_id in sorted({*dags, *there}):
+            if dag_id not in dags or dag_id not in there:
+                said = [f"the DAG is {'new' if dag_id in there else 'missing'}"]
+            elif number:
+                missing = sorted({*dags[dag_id].task_dict} - {*there[dag_id].task_dict})
+                said = [f"task {task!r} is missing" for task in missing]
+            else:
+                said = differences(dags[dag_id], there[dag_id], noise.get(dag_id))
+            found += [finding("SMP848", item, dag=dag_id, file=shown(str(file))) for item in said]
+    told = [item.to_json() for item in _clean(found, None, request.inputs.secrets)]
+    return {"dags": [], "dag_ids": sorted(dags), "findings": told}
 
 
 def _settings(request: Request, file: Path, dags: Iterable[Any], loading: Any) -> Settings:

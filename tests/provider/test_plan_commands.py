@@ -14,6 +14,9 @@ MIXED = (
     + 'with DAG("mixed", schedule=None):\n'
     + '    step("a", retries=1) >> Work(task_id="b") >> step("c") >> step("d")\n'
 )
+SPLITTABLE = MIXED.partition("    step(")[0] + (
+    '    a = step("a")\n    b = Work(task_id="b")\n    c = step("c")\n    d = step("d")\n    a >> b >> c >> d\n'
+)
 
 
 def test_a_plan_shows_the_pipelines_and_why_tasks_stay(command: Commands) -> None:
@@ -85,3 +88,57 @@ def test_a_file_that_does_not_load_is_an_error(command: Commands) -> None:
     found = command("plan", ".")
     assert (found.code, "SMP101" in found.out, "good_one  2 of 2 tasks in 1 pipeline" in found.out) == (1, True, True)
     assert command("plan", "missing.py").code == 2
+
+
+def test_a_split_file_has_a_task_group_for_each_pipeline(command: Commands) -> None:
+    command.write(mixed=SPLITTABLE)
+    (command.folder / "mixed.sagemaker.yaml").write_text(
+        "role: arn:aws:iam::111122223333:role/R\ndags: {mixed: {region: eu-west-1, tasks: {d: {native: false}}}}"
+    )
+    found = command("split", "mixed.py", "-o", "new.py")
+    assert (found.code, found.out) == (0, "written: new.py\n")
+    text = (command.folder / "new.py").read_text()
+    settings = 'role="arn:aws:iam::111122223333:role/R", settings={"region": "eu-west-1"}'
+    for name in ("a_pipeline", "c_pipeline"):
+        assert (
+            f'with SageMakerPipelineTaskGroup("{name}", run_as="pipeline", prefix_group_id=False, {settings}):' in text
+        )
+    assert '\n    d = step("d")\n' in text
+    again = command("split", "new.py", "-o", "newer.py", "--format", "json")
+    assert (again.code, [item["code"] for item in json.loads(again.out)["findings"]]) == (1, ["SMP847"])
+    assert not (command.folder / "newer.py").exists()
+
+
+def test_a_file_that_cannot_be_split_is_not_written(command: Commands) -> None:
+    command.write(mixed=MIXED, stays=SPLITTABLE.replace("= step(", "= Work(task_id="))
+    found = command("split", "mixed.py", "-o", "new.py")
+    assert (
+        found.code,
+        f"mixed.py:{MIXED.count(chr(10))}" in found.out,
+        "one statement makes tasks of several places" in found.out,
+    ) == (
+        1,
+        True,
+        True,
+    )
+    assert "no task can be in a pipeline" in command("split", "stays.py", "-o", "new.py").out
+    assert not (command.folder / "new.py").exists()
+    assert command("split", "mixed.py", "-o", "missing/new.py").code == 2
+    assert command("split", ".", "-o", "new.py").code == 2
+
+
+def test_a_split_file_whose_dag_would_be_another_is_not_written(command: Commands) -> None:
+    counting = SPLITTABLE.replace(
+        "with DAG",
+        "def numbered():\n    global number\n    number += 1\n    return str(number)\n\nnumber = 0\nwith DAG",
+    )
+    counting = counting.replace('step("a")', 'step("a", config={"n": numbered()})').replace(
+        'task_id="b"', 'task_id="b", doc=numbered()'
+    )
+    counting = counting.replace('step("c")', 'step("c", config={"n": numbered()})').replace(
+        "a >> b >> c >> d", "[a, c] >> b >> d"
+    )
+    command.write(counting=counting)
+    found = command("split", "counting.py", "-o", "new.py")
+    assert (found.code, "SMP848" in found.out, "mixed: c: config" in found.out) == (1, True, True), found.out
+    assert not (command.folder / "new.py").exists()
