@@ -22,7 +22,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sagemaker_provider.definition.shapes import nearest
 
-
 Key = TypeVar("Key")
 
 
