@@ -12,9 +12,13 @@ from airflow.providers.common.compat.sdk import AirflowException
 from sagemaker_provider.definition import limits
 from sagemaker_provider.definition.model import OutputParameter
 from sagemaker_provider.definition.outputs import OutputError, typed_outputs
+from sagemaker_provider.definition.step_types import State
+from sagemaker_provider.operators.attempts import Attempts
 from sagemaker_provider.operators.base import SageMakerStepOperator, check_event
 from sagemaker_provider.operators.links import leave_links
 from sagemaker_provider.operators.names import digest
+
+_NO_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")
 
 
 class _OutputsOperator(SageMakerStepOperator):
@@ -132,18 +136,34 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
         return {"SqsQueueUrl": self.queue_url, **super().step_members()}
 
     def execute(self, context: Any) -> Any:
-        """Send the message and wait for the answer."""
-        hook = self.aws_hook("sqs")
-        token = digest(context, 10, 1)
-        answer_queue = hook.call("CreateQueue", {"QueueName": f"{self.queue_prefix}{token}"})["QueueUrl"]
+        """Send the message, unless it is known that an earlier run has, and wait for the answer."""
+        hook, attempts = self.aws_hook("sqs"), Attempts(context, self.retries)
+        self._context = context
+        number, known = attempts.latest
+        if known and attempts.is_spent(number, State.FAILED, number):
+            number, known = number + 1, {}
+        if not known:
+            last = max(number, attempts.tries)
+            number = next((n for n in range(number, last) if self._queue(hook, context, n)), last)
+            attempts.remember(number, {})
+        token = digest(context, 10, number)
+        if answer := known.get("answer"):
+            return self.answered(context, known["queue"], answer)
+        queue = self._queue(hook, context, number) or hook.call("CreateQueue", {"QueueName": self.queue_prefix + token})
+        answer_queue = queue["QueueUrl"]
+        ti = context["ti"]
         self.running = {
             "token": token,
             "queue": answer_queue,
-            "context": f"airflow:{context['ti'].dag_id}/{context['ti'].run_id}/{self.task_id}",
+            "context": f"airflow:{ti.dag_id}/{ti.run_id}/{self.task_id}",
         }
         leave_links(context, {"QueueUrl": self.queue_url}, hook.conn_region_name, hook.conn_partition)
-        self._send("Executing")
-        self.log.info("Sent token %s to %s, waiting for the answer on %s", token, self.queue_url, answer_queue)
+        if known:
+            self.log.info("An earlier run has sent token %s, waiting for the answer on %s", token, answer_queue)
+        else:
+            self._send("Executing")
+            attempts.remember(number, {"queue": answer_queue})
+            self.log.info("Sent token %s to %s, waiting for the answer on %s", token, self.queue_url, answer_queue)
         if self.deferrable:
             from sagemaker_provider.triggers.callback import CallbackAnswerTrigger
 
@@ -151,7 +171,7 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
                 queue_url=answer_queue,
                 token=token,
                 work_queue_url=self.queue_url,
-                stop_message=self._message("Stopping"),
+                stop_message=self._message("Stopping") if self.on_interrupt == "stop" else "",
                 **self.aws_settings,
             )
             self.defer(trigger=trigger, method_name="resume", timeout=self.execution_timeout)
@@ -159,29 +179,51 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
 
         while (answer := receive_answer(hook, answer_queue, token)) is None:  # each call waits for itself
             self.log.debug("No answer yet")
-        return self.answered(answer_queue, answer)
+        return self.answered(context, answer_queue, answer)
 
     def resume(
         self, context: Any, event: dict[str, Any] | None = None, waited: float = 0, deadline: float | None = None
     ) -> Any:
         """Go on with the answer that the trigger received."""
         event = check_event(event)
-        return self.answered(event["identifiers"]["queue"], event["answer"])
+        return self.answered(context, event["identifiers"]["queue"], event["answer"])
 
-    def answered(self, answer_queue: str, answer: Mapping[str, Any]) -> Any:
+    def answered(self, context: Any, answer_queue: str, answer: Mapping[str, Any]) -> Any:
         """The task's XCom, or its failure, from the worker's answer."""
-        self.aws_hook("sqs").call("DeleteQueue", {"QueueUrl": answer_queue})
+        attempts = Attempts(context, self.retries)
+        attempts.remember(attempts.latest[0], {"queue": answer_queue, "answer": dict(answer)})
+        self._delete(answer_queue)
         self.running = None
         if str(answer.get("call", "")).endswith("Failure"):
+            attempts.tell()
             raise AirflowException(f"{self.task_id}: the worker answered: {answer.get('FailureReason') or 'failed'}")
         return self.result(
             {item["Name"]: item["Value"] for item in answer.get("OutputParameters", ())}, "the worker's answer"
         )
 
-    def on_kill(self) -> None:
+    def stop(self, identifiers: dict[str, Any]) -> None:
         """Tell the worker to stop, as a pipeline does."""
-        if self.running:
-            self._send("Stopping")
+        self._send("Stopping")
+
+    def _queue(self, hook: Any, context: Any, number: int) -> dict[str, Any] | None:
+        """The queue for an answer, when there is one."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return hook.call("GetQueueUrl", {"QueueName": self.queue_prefix + digest(context, 10, number)})  # type: ignore[no-any-return]
+        except ClientError as error:
+            if not error.response["Error"].get("Code", "").endswith(_NO_QUEUE):
+                raise
+            return None
+
+    def _delete(self, answer_queue: str) -> None:
+        from botocore.exceptions import ClientError
+
+        try:
+            self.aws_hook("sqs").call("DeleteQueue", {"QueueUrl": answer_queue})
+        except ClientError as error:  # an earlier run has deleted it
+            if not error.response["Error"].get("Code", "").endswith(_NO_QUEUE):
+                raise
 
     def _send(self, status: str) -> None:
         self.aws_hook("sqs").call("SendMessage", {"QueueUrl": self.queue_url, "MessageBody": self._message(status)})

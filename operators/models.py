@@ -95,9 +95,9 @@ class SageMakerEndpointConfigStepOperator(SageMakerStepOperator):
         if existing is None:
             return self.hook.create(self.resource, request)  # type: ignore[no-any-return]
         wanted = {key: value for key, value in request.items() if key != "Tags"}
-        if not _contains(existing, wanted):
+        if difference := _difference(existing, wanted):
             raise AirflowException(
-                f"{self.task_id}: there is another endpoint configuration {request['EndpointConfigName']!r}; make the name "
+                f"{self.task_id}: there is another endpoint configuration {request['EndpointConfigName']!r}: {difference}; make the name "
                 "unique for each run, for example with ExecutionVariable('PipelineExecutionId')"
             )
         self.log.info("Found the same configuration %s", identifiers)
@@ -152,12 +152,12 @@ class SageMakerInferenceComponentStepOperator(_CreateOrUpdateOperator):
     step_type = "InferenceComponent"
 
 
-def _contains(described: Any, wanted: Any) -> bool:
-    """Whether a description has all that was requested; the service adds members of its own."""
-    if isinstance(wanted, dict):
-        return isinstance(described, dict) and all(
-            key in described and _contains(described[key], value) for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return isinstance(described, list) and len(described) == len(wanted) and all(map(_contains, described, wanted))
-    return bool(described == wanted)
+def _difference(described: Any, wanted: Any, place: str = "") -> str | None:
+    """The first place where a description has not what was requested; the service adds members of its own."""
+    if isinstance(wanted, dict) and isinstance(described, dict):
+        pairs = [(described.get(key), value, f"{place}.{key}".lstrip(".")) for key, value in wanted.items()]
+    elif isinstance(wanted, list) and isinstance(described, list) and len(described) == len(wanted):
+        pairs = [(have, want, f"{place}[{i}]") for i, (have, want) in enumerate(zip(described, wanted, strict=True))]
+    else:
+        return None if described == wanted else f"{place} is {described!r}, not {wanted!r}"
+    return next((found for pair in pairs if (found := _difference(*pair))), None)

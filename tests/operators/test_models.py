@@ -30,7 +30,10 @@ def test_an_equal_endpoint_configuration_is_taken_up(aws: Any) -> None:
 
 def test_another_endpoint_configuration_of_the_name_is_not_taken_for_it(aws: Any) -> None:
     endpoint_config(1).execute(context("c"))
-    with pytest.raises(AirflowException, match="another endpoint configuration 'fixed'"):
+    with pytest.raises(
+        AirflowException,
+        match=r"another endpoint configuration 'fixed': ProductionVariants\[0\].InitialInstanceCount is 1, not 2",
+    ):
         endpoint_config(2).execute(context("c"))
 
 
