@@ -84,24 +84,23 @@ class SageMakerEndpointConfigStepOperator(SageMakerStepOperator):
 
     step_type = "EndpointConfig"
 
-    def start(self, context: Any) -> dict[str, Any]:
-        """Create the configuration, or take up an equal one of this name, which an earlier try has left.
+    def look_up(self, context: Any, number: int, generation: int | None = None) -> Found | None:
+        """An equal configuration of this name, which an earlier try or somebody else has left.
 
-        :raises AirflowException: there is another configuration of this name.
+        :raises AirflowException: there is another configuration of this name; names the first difference.
         """
         request = self.request(context)
         identifiers = {"EndpointConfigName": request["EndpointConfigName"]}
         existing = self.hook.find(self.resource, identifiers)
         if existing is None:
-            return self.hook.create(self.resource, request)  # type: ignore[no-any-return]
+            return None
         wanted = {key: value for key, value in request.items() if key != "Tags"}
         if difference := _difference(existing, wanted):
             raise AirflowException(
                 f"{self.task_id}: there is another endpoint configuration {request['EndpointConfigName']!r}: {difference}; make the name "
                 "unique for each run, for example with ExecutionVariable('PipelineExecutionId')"
             )
-        self.log.info("Found the same configuration %s", identifiers)
-        return identifiers
+        return identifiers, existing
 
 
 class _CreateOrUpdateOperator(SageMakerStepOperator):
@@ -111,26 +110,44 @@ class _CreateOrUpdateOperator(SageMakerStepOperator):
     """Members that, when all are as requested, make an update of a resource in service needless."""
 
     def start(self, context: Any) -> dict[str, Any]:
-        """Create or update, unless it is already as requested."""
+        """Create or update, unless it is already as requested or becoming so."""
+        from botocore.exceptions import ClientError
+
+        from sagemaker_provider.hooks.step import exists_already
+
         request, resource = self.request(context), self.resource
         identifiers = {member: request[path] for member, path in resource.identifiers.items()}
         current = self.hook.find(resource, identifiers)
         if current is None:
             self.log.info("Creating %s", identifiers)
-            return self.hook.create(resource, request)  # type: ignore[no-any-return]
-        state = state_of(resource, current)[0]
-        if (
-            self.unchanged
-            and all(current.get(member) == request.get(member) for member in self.unchanged)
-            and state in (State.SUCCEEDED, State.RUNNING)
-        ):
-            self.log.info("%s is as requested already", identifiers)
+            try:
+                return self.hook.create(resource, request)  # type: ignore[no-any-return]
+            except ClientError as error:
+                if not exists_already(error):
+                    raise
+                current = self.hook.describe(resource, identifiers)  # an answer was lost
+        state, becoming = state_of(resource, current)[0], current.get("PendingDeploymentSummary") or current
+        as_wanted = all(becoming.get(member) == request.get(member) for member in self.unchanged)
+        if as_wanted and state in ((State.SUCCEEDED, State.RUNNING) if self.unchanged else (State.RUNNING,)):
+            self.log.info("%s is as requested already, or being changed", identifiers)
             return identifiers
         assert resource.update is not None
         members = shapes.request_shape(resource.service, resource.update).members
         self.log.info("Updating %s", identifiers)
         self.hook.call(resource.update, {key: value for key, value in request.items() if key in members})
         return identifiers
+
+    def finish(self, context: Any, identifiers: dict[str, Any], description: dict[str, Any]) -> Any:
+        """The description.
+
+        :raises AirflowException: it is in service as it was before, since the service has rolled the update back.
+        """
+        for member in self.unchanged:
+            if description.get(member) != (wanted := self.config[member]):
+                raise AirflowException(
+                    f"{self.task_id}: the update was rolled back, {member} is {description.get(member)!r}, not {wanted!r}"
+                )
+        return description
 
 
 class SageMakerEndpointStepOperator(_CreateOrUpdateOperator):

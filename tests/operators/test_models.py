@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
 from contexts import context
+from fake_aws import ServiceError
 
 from sagemaker_provider.operators import (
     SageMakerEndpointConfigStepOperator,
@@ -63,3 +64,55 @@ def test_a_package_is_registered_once_until_the_task_is_cleared(aws: Any) -> Non
 
     assert [run(1, 1), run(1, 1), run(2, 1), run(3, 2)] == [1, 1, 1, 2]
     assert aws.sagemaker.calls["CreateModelPackageGroup"] == 1
+
+
+def endpoint(config: str) -> SageMakerEndpointStepOperator:
+    """An endpoint of a fixed name."""
+    request = {"EndpointName": "churn", "EndpointConfigName": config}
+    return SageMakerEndpointStepOperator(
+        task_id="e", config=request, deferrable=False, poll_interval=0.01, aws_conn_id=None
+    )
+
+
+def test_an_update_that_is_rolled_back_is_a_failure(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint("one").execute(context("e"))
+    answer = aws.sagemaker.answer
+    rolled_back = {"EndpointArn": "arn"}
+    monkeypatch.setattr(
+        aws.sagemaker, "answer", lambda name, body: rolled_back if name == "UpdateEndpoint" else answer(name, body)
+    )
+    with pytest.raises(AirflowException, match="rolled back, EndpointConfigName is 'one', not 'two'"):
+        endpoint("two").execute(context("e"))
+
+
+def test_an_update_under_way_is_not_asked_for_twice(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.sagemaker.script["CreateEndpoint"] = ["Updating", "Updating", "InService"]
+    endpoint("one").start(context("e"))
+    describe = aws.sagemaker.describe
+
+    def described(create: str, request: Any) -> Any:
+        item = describe(create, request)
+        updating = item["EndpointStatus"] == "Updating"
+        pending = {"PendingDeploymentSummary": {"EndpointConfigName": "two"}} if updating else {}
+        return {**item, "EndpointConfigName": "one" if updating else "two", **pending}
+
+    monkeypatch.setattr(aws.sagemaker, "describe", described)
+    assert endpoint("two").execute(context("e"))["EndpointConfigName"] == "two"
+    assert "UpdateEndpoint" not in aws.sagemaker.calls
+
+
+@pytest.mark.parametrize(
+    "made", [lambda: endpoint("one"), lambda: endpoint_config(1)], ids=["endpoint", "configuration"]
+)
+def test_what_a_lost_answer_created_is_taken_up(aws: Any, monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
+    made().execute(context("e"))
+    describe, looks = aws.sagemaker.describe, iter([True])
+
+    def described(create: str, request: Any) -> Any:
+        if next(looks, False):
+            raise ServiceError("ValidationException", "Could not find it.")
+        return describe(create, request)
+
+    monkeypatch.setattr(aws.sagemaker, "describe", described)
+    made().execute(context("e"))
+    assert [len(items) for items in aws.sagemaker.items.values() if items] == [1]
