@@ -45,7 +45,8 @@ def resource_named(kind: str) -> Resource:
 class SageMakerStepTrigger(InterruptibleTrigger):
     """Waits until a resource is no longer running, then fires once with its identifiers.
 
-    The event says nothing about success; the operator describes the resource and judges. A failure of the call itself
+    The event says nothing about success; the operator describes the resource and judges. It may find, when List and
+    Describe calls differ for a moment, that the resource still runs, and then waits on. A failure of the call itself
     (credentials, deleted resource, answers without a known status) is the event ``{"error": text}``; throttling and other
     passing faults are waited out. All triggers of a process share their calls, see :mod:`sagemaker_provider.triggers.looks`.
 
