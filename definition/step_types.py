@@ -3,7 +3,8 @@
 The compiler, the validator, the hooks, triggers, sensors and operators read what they need to know about a step type
 here and nowhere else.
 
-Sources: names of operations, members and states are those of the service models in botocore; which members the service
+Sources: names of operations, members and states are those of the service models in botocore; events those of the
+Developer Guide's page "automating-sagemaker-with-eventbridge", and of EMR's and EMR Serverless's pages on EventBridge; which members the service
 names itself, prefix lengths, caching and retries come from the Amazon SageMaker AI Developer Guide (pages
 "build-and-manage-access", "pipelines-caching", "pipelines-retry-policy") and the SageMaker Python SDK.
 """
@@ -45,6 +46,7 @@ class Listing:
     :param modified: whether it takes ``LastModifiedTimeAfter`` and its entries have ``LastModifiedTime``.
     :param running: request member that takes the statuses to list.
     :param ids: (request member that takes the wanted ones, Describe request member, how many it takes).
+    :param final: whether what is listed as ended never runs again; otherwise a List may show an end from before.
     :param paging: member of request and response with which the next page is asked for.
     """
 
@@ -57,7 +59,26 @@ class Listing:
     modified: bool = False
     running: str = ""
     ids: tuple[str, str, int] | None = None
+    final: bool = True
     paging: str = "NextToken"
+
+
+@dataclass(frozen=True)
+class Event:
+    """The EventBridge event that says that the status of a resource has changed.
+
+    :param name: its ``detail-type``.
+    :param identifiers: Describe request member -> member of the event's ``detail``.
+    :param status: member of the ``detail`` with the new status.
+    :param source: service that sends it.
+    :param same_statuses: whether the status is written as in the Describe response, and all of them are sent.
+    """
+
+    name: str
+    identifiers: Mapping[str, str]
+    status: str
+    source: str = "aws.sagemaker"
+    same_statuses: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,7 @@ class Resource:
     :param update: operation that changes an existing one, for types that create or update.
     :param result: path in the Describe response under which the properties are, if not the whole.
     :param listing: how many of them are looked at in one call; ``None`` when each has to be described.
+    :param event: what says that its status has changed; ``None`` when nothing does.
     """
 
     service: str
@@ -90,6 +112,7 @@ class Resource:
     update: str | None = None
     result: str = ""
     listing: Listing | None = None
+    event: Event | None = None
 
     @property
     def waitable(self) -> bool:
@@ -166,19 +189,19 @@ _DELETION: Final = {"Deleting": STOPPED, "DeleteFailed": STOPPED}
 _NEWEST_FIRST: Final = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 100}
 
 
-def _listing(kind: str, entries: str = "", scope: Mapping[str, tuple[str, str]] = MappingProxyType({})) -> Listing:
+def _listing(kind: str, entries: str = "", **members: Any) -> Listing:
     return Listing(
         operation=f"List{kind}s",
         entries=entries or f"{kind}Summaries",
         identifiers={f"{kind}Name": f"{kind}Name"},
         status=f"{kind}Status",
-        scope=scope,
         request=_NEWEST_FIRST,
         modified=True,
+        **members,
     )
 
 
-def _job(kind: str, *, deletion: Mapping[str, State] = MappingProxyType({})) -> Resource:
+def _job(kind: str, *, event: str = "", deletion: Mapping[str, State] = MappingProxyType({})) -> Resource:
     return Resource(
         service="sagemaker",
         create=f"Create{kind}",
@@ -190,11 +213,12 @@ def _job(kind: str, *, deletion: Mapping[str, State] = MappingProxyType({})) -> 
         reason=("FailureReason", "ExitMessage"),
         stop=f"Stop{kind}",
         listing=_listing(kind),
+        event=Event(event, {f"{kind}Name": f"{kind}Name"}, f"{kind}Status") if event else None,
     )
 
 
-PROCESSING_JOB: Final = _job("ProcessingJob")
-TRAINING_JOB: Final = _job("TrainingJob", deletion={"Deleting": STOPPED})
+PROCESSING_JOB: Final = _job("ProcessingJob", event="SageMaker Processing Job State Change")
+TRAINING_JOB: Final = _job("TrainingJob", event="SageMaker Training Job State Change", deletion={"Deleting": STOPPED})
 
 PIPELINE_EXECUTION: Final = Resource(
     service="sagemaker",
@@ -219,6 +243,13 @@ PIPELINE_EXECUTION: Final = Resource(
         status="PipelineExecutionStatus",
         scope={"PipelineName": ("PipelineExecutionArn", r"(.+:pipeline/[^/]+)/execution/.+")},
         request=_NEWEST_FIRST,
+        final=False,
+    ),
+    event=Event(
+        "SageMaker Model Building Pipeline Execution Status Change",
+        {"PipelineExecutionArn": "pipelineExecutionArn"},
+        "currentPipelineExecutionStatus",
+        same_statuses=False,  # the guide's list lacks CompletedWithFailures
     ),
 )
 """An execution of a pipeline. ``CompletedWithFailures`` means that a step failed and another ran because of it."""
@@ -234,6 +265,12 @@ EXECUTION_STEP_STATES: Final[Mapping[str, State]] = MappingProxyType(
     }
 )
 """Status of a step in the ListPipelineExecutionSteps response -> state."""
+EXECUTION_STEP_EVENT: Final = Event(
+    "SageMaker Model Building Pipeline Execution Step Status Change",
+    {"PipelineExecutionArn": "pipelineExecutionArn"},
+    "currentStepStatus",
+    same_statuses=False,
+)
 
 EMR_CLUSTER: Final = Resource(
     service="emr",
@@ -337,7 +374,7 @@ _ROWS: Final = (
     ),
     StepType(
         "Tuning",
-        _job("HyperParameterTuningJob", deletion=_DELETION),
+        _job("HyperParameterTuningJob", event="SageMaker HyperParameter Tuning Job State Change", deletion=_DELETION),
         shape=("sagemaker", "CreateHyperParameterTuningJob"),
         auto_named=True,
         prefix_length=6,
@@ -385,7 +422,7 @@ _ROWS: Final = (
     ),
     StepType(
         "Transform",
-        _job("TransformJob"),
+        _job("TransformJob", event="SageMaker Transform Job State Change"),
         shape=("sagemaker", "CreateTransformJob"),
         auto_named=True,
         prefix_length=38,
@@ -436,6 +473,9 @@ _ROWS: Final = (
                 scope={"ModelPackageGroupName": ("ModelPackageName", r".+:model-package/([^/]+)/\d+")},
                 request=_NEWEST_FIRST,
             ),
+            event=Event(
+                "SageMaker Model Package State Change", {"ModelPackageName": "ModelPackageArn"}, "ModelPackageStatus"
+            ),
         ),
         shape=("sagemaker", "CreateModelPackage"),
         auto_named=True,
@@ -480,7 +520,13 @@ _ROWS: Final = (
                 "Deleting": STOPPED,
             },
             update="UpdateEndpoint",
-            listing=_listing("Endpoint", "Endpoints"),
+            listing=_listing("Endpoint", "Endpoints", final=False),
+            event=Event(
+                "SageMaker Endpoint State Change",
+                {"EndpointName": "EndpointName"},
+                "EndpointStatus",
+                same_statuses=False,
+            ),
         ),
         shape=("sagemaker", "CreateEndpoint"),
         properties=("sagemaker", "DescribeEndpointOutput"),
@@ -503,7 +549,7 @@ _ROWS: Final = (
                 "Deleting": STOPPED,
             },
             update="UpdateInferenceComponent",
-            listing=_listing("InferenceComponent", "InferenceComponents"),
+            listing=_listing("InferenceComponent", "InferenceComponents", final=False),
         ),
         shape=("sagemaker", "CreateInferenceComponent"),
         properties=("sagemaker", "DescribeInferenceComponentOutput"),
@@ -578,6 +624,12 @@ _ROWS: Final = (
                 ids=("StepIds", "StepId", 10),
                 paging="Marker",
             ),
+            event=Event(
+                "EMR Step Status Change",
+                {"ClusterId": "clusterId", "StepId": "stepId"},
+                "state",
+                source="aws.emr",
+            ),
         ),
         properties=("emr", "Step"),
         extra_properties={"ClusterId": "String"},
@@ -619,6 +671,12 @@ _ROWS: Final = (
                 request={"maxResults": 50},
                 running="states",
                 paging="nextToken",
+            ),
+            event=Event(
+                "EMR Serverless Job Run State Change",
+                {"applicationId": "applicationId", "jobRunId": "jobRunId"},
+                "state",
+                source="aws.emr-serverless",
             ),
         ),
         properties=("emr-serverless", "GetJobRunResponse"),

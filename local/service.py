@@ -19,11 +19,12 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from sagemaker_provider.definition import shapes
+from sagemaker_provider.local import events
 from sagemaker_provider.local.bodies import json_object, take
 from sagemaker_provider.local.endpoint import LocalEndpoint
 from sagemaker_provider.local.errors import ServiceError, invalid
@@ -81,7 +82,8 @@ class LocalSageMaker:
         else:
             self.work = settings.data / "work"
             self.work.mkdir(parents=True, exist_ok=True)
-        self.store = Store(settings.data / "sagemaker.sqlite" if settings.data else None)
+        file = settings.data / "sagemaker.sqlite" if settings.data else None
+        self.store = Store(file, listener=partial(events.send, ACCOUNT))
         self.jobs = Jobs(self)
         self.lambdas = Lambdas(self)
         self.executions = Executions(self)

@@ -23,10 +23,15 @@ class Store:
 
     :param file: SQLite database; ``None`` keeps records in memory only.
 
+    :param listener: called with Region, kind, old record (``None`` for a new one) and new record of every change.
+
     ``changed`` is notified at every change; who waits for a record holds it and looks again.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(
+        self, file: Path | None = None, listener: Callable[[str, str, Record | None, Record], None] | None = None
+    ) -> None:
+        self._listener = listener
         self.changed = threading.Condition(threading.RLock())
         self._kinds: dict[tuple[str, str], dict[str, Record]] = {}
         self._waiting: dict[tuple[str, str, str], set[threading.Event]] = {}
@@ -75,7 +80,10 @@ class Store:
                     "ON CONFLICT (region, kind, name) DO UPDATE SET body = excluded.body",
                     (region, kind, name, json.dumps(record)),
                 )
-            self._kinds.setdefault((region, kind), {})[name] = record
+            held = self._kinds.setdefault((region, kind), {})
+            old, held[name] = held.get(name), record
+            if self._listener is not None:
+                self._listener(region, kind, old, record)
             self._notify((region, kind, name))
 
     def change(self, region: str, kind: str, name: str, /, **members: Any) -> Record:

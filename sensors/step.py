@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -76,6 +77,10 @@ class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc
             return super().execute(context)
         if done := self.poke(context):
             return done.xcom_value
+        self._defer(time.time() + self.timeout)
+
+    def _defer(self, until: float) -> None:
+        """Go on in the triggerer, until a time in seconds since 1970."""
         from sagemaker_provider.triggers.step import SageMakerStepTrigger
 
         trigger = SageMakerStepTrigger(
@@ -85,16 +90,16 @@ class SageMakerStepSensor(AwsSettings, BaseSensorOperator):  # type: ignore[misc
             on_interrupt="leave",
             **self.aws_settings,
         )
-        self.defer(trigger=trigger, method_name="resume", timeout=timedelta(seconds=self.timeout))
+        left = timedelta(seconds=max(0.0, until - time.time()))
+        self.defer(trigger=trigger, method_name="resume", kwargs={"until": until}, timeout=left)
 
-    def resume(self, context: Any, event: dict[str, Any] | None = None) -> Any:
-        """Go on after the triggerer has seen the end."""
+    def resume(self, context: Any, event: dict[str, Any] | None = None, until: float = 0) -> Any:
+        """Go on after the triggerer has seen the end; wait on if the Describe call does not show it yet."""
         if event is None or event.get("error"):
             raise AirflowException(f"waiting for {self.identifiers} failed: {event and event['error']}")
-        done = self.poke(context)
-        if not done:
-            raise AirflowException(f"{self.identifiers} is running again")
-        return done.xcom_value
+        if done := self.poke(context):
+            return done.xcom_value
+        self._defer(until)
 
 
 class _NamedSensor(SageMakerStepSensor):

@@ -18,8 +18,9 @@ class QuickLoop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.ahead += max(0.0, self._scheduled[0].when() - self.time())  # type: ignore[attr-defined]
+        due = [handle.when() for handle in self._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+        if not self._ready and due:  # type: ignore[attr-defined]
+            self.ahead += max(0.0, min(due) - self.time())
         super()._run_once()  # type: ignore[misc]
 
 

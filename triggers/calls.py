@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -15,8 +14,9 @@ from sagemaker_provider.hooks.aws import AwsSettings
 if TYPE_CHECKING:
     from sagemaker_provider.hooks.step import SageMakerStepHook
 
+T = TypeVar("T")
 THREADS: Final = 8
-"""How many calls of this process are under way at once; boto3 has no asynchronous form."""
+"""How many calls with the same settings are under way at once; boto3 has no asynchronous form."""
 
 _OUT_OF_DATE: Final = ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId")
 """Codes of credentials that were valid and are no more; the connection may hold new ones."""
@@ -36,6 +36,7 @@ class Calls:
         self._aws.set_aws(**settings)
         self._hooks: dict[str, SageMakerStepHook] = {}
         self._making = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sagemaker-waiting")
 
     async def call(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """A response as JSON. Credentials that have expired are read from the connection once more.
@@ -47,29 +48,40 @@ class Calls:
 
         hook = await self._hook(service)
         try:
-            return await in_thread(hook.call, operation, request)  # type: ignore[no-any-return]
+            return await self._run(hook.call, operation, request)
         except ClientError as error:
             if error.response["Error"].get("Code") not in _OUT_OF_DATE:
                 raise
             if self._hooks.get(service) is hook:
                 del self._hooks[service]
-        return await in_thread((await self._hook(service)).call, operation, request)  # type: ignore[no-any-return]
+        return await self._run((await self._hook(service)).call, operation, request)
+
+    async def service_config(self, service: str) -> dict[str, Any]:
+        """What the connection's extra says about a service."""
+        hook = await self._hook(service)
+        return await self._run(lambda: dict(hook.service_config))
+
+    def close(self) -> None:
+        """Let the threads end when their calls have."""
+        self._threads.shutdown(wait=False)
+
+    async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await in_thread(call, *arguments, threads=self._threads)
 
     async def _hook(self, service: str) -> SageMakerStepHook:
         async with self._making:  # making a client is neither cheap nor safe for many threads
             if service not in self._hooks:
                 retries = {"mode": "adaptive", **(self._aws.botocore_config or {}).get("retries", {})}
                 hook = self._aws.aws_hook(service, max_pool_connections=THREADS, retries=retries)
-                await in_thread(lambda: hook.conn)
+                await self._run(lambda: hook.conn)
                 self._hooks[service] = hook
             return self._hooks[service]
 
 
-async def in_thread(call: Any, *arguments: Any) -> Any:
-    """The result of a call that blocks; Airflow's connections can be read in it."""
-    return await sync_to_async(call, thread_sensitive=False, executor=_threads())(*arguments)
+async def in_thread(call: Callable[..., T], *arguments: Any, threads: ThreadPoolExecutor | None = None) -> T:
+    """The result of a call that blocks; Airflow's connections can be read in it.
 
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="sagemaker-waiting")
+    :param threads: where it runs; by default in a thread of the event loop's own.
+    """
+    result: T = await sync_to_async(call, thread_sensitive=False, executor=threads)(*arguments)
+    return result

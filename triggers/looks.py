@@ -1,23 +1,21 @@
 """How resources and pipeline executions are looked at together.
 
-List calls and events only tell which resources to look at; what a Describe call says is what counts. Each look goes to
-the resources that may have ended, to new ones that no List shows as running, and to a small share of the others: what no List
-shows is seen after :data:`SAFETY_NET` looks at the latest.
+List calls show what is running and what has ended. Described are what they do not show, what an event names, what may
+run again after an end, and in each look a small share of all: what no List shows is seen after :data:`SAFETY_NET` looks at
+the latest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from sagemaker_provider.definition.step_types import (
     EXECUTION_STEP_STATES,
@@ -26,10 +24,12 @@ from sagemaker_provider.definition.step_types import (
     State,
     state_of,
 )
+from sagemaker_provider.hooks.events import STEPS
 from sagemaker_provider.hooks.failures import passing
 from sagemaker_provider.triggers import listing
 from sagemaker_provider.triggers.calls import Calls
-from sagemaker_provider.triggers.poller import Look, Poller, Subject
+from sagemaker_provider.triggers.poller import Subject
+from sagemaker_provider.triggers.sharing import sharing
 
 SAFETY_NET: Final = 120
 """In how many looks each resource is described, whatever the List calls show."""
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Seen(NamedTuple):
-    """What a call has shown of a resource: its state, and the status in the service's words."""
+    """What a List or Describe call has shown of a resource: its state, and the status in the service's words."""
 
     state: State
     status: str
@@ -77,9 +77,8 @@ def watch(
     :raises botocore.exceptions.ClientError: the service refused for a reason that does not pass by itself.
     :raises botocore.exceptions.BotoCoreError: no call can be made, for example without credentials.
     """
-    return _shared(resource.describe, settings, lambda calls: ResourceLooks(resource, calls).look).watch(
-        identifiers, interval
-    )
+    poller = sharing(settings).poller(resource.describe, lambda calls: ResourceLooks(resource, calls).look)
+    return poller.watch(identifiers, interval)
 
 
 def watch_execution(arn: str, interval: float, settings: Mapping[str, Any]) -> AsyncGenerator[ExecutionSeen, None]:
@@ -92,24 +91,8 @@ def watch_execution(arn: str, interval: float, settings: Mapping[str, Any]) -> A
     :param settings: see :attr:`~sagemaker_provider.hooks.aws.AwsSettings.aws_settings`.
     :raises Exception: see :func:`watch`.
     """
-    poller = _shared("ListPipelineExecutionSteps", settings, lambda calls: ExecutionLooks(calls).look)
+    poller = sharing(settings).poller(STEPS, lambda calls: ExecutionLooks(calls).look)
     return poller.watch({"PipelineExecutionArn": arn}, interval)
-
-
-_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Any]] = WeakKeyDictionary()
-_calls: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, Calls]] = WeakKeyDictionary()
-
-
-def _shared(kind: str, settings: Mapping[str, Any], look: Callable[[Calls], Look[Any]]) -> Poller[Any]:
-    """The poller of a kind in this event loop; it and its AWS client are there for as long as someone waits."""
-    loop, aws = asyncio.get_running_loop(), json.dumps(settings, sort_keys=True, default=str)
-    pollers = _pollers.setdefault(loop, {})
-    if (kind, aws) not in pollers:
-        shared = _calls.setdefault(loop, WeakValueDictionary())
-        calls = shared.get(aws) or Calls(settings)
-        shared[aws] = calls
-        pollers[kind, aws] = Poller(look(calls), end=lambda: pollers.pop((kind, aws), None))
-    return pollers[kind, aws]  # type: ignore[no-any-return]
 
 
 @dataclass
@@ -157,7 +140,8 @@ class ResourceLooks:
         if everything:
             self._scopes = defaultdict(_Scope, {scope: self._scopes[scope] for scope in scopes})
             chosen += self._safety_net(subjects)
-        return all([able, *await asyncio.gather(*map(self._describe, dict.fromkeys(chosen)))])
+        described = (self._describe(subject) for subject in dict.fromkeys(chosen) if not subject.over)
+        return all([able, *await asyncio.gather(*described)])
 
     def _safety_net(self, subjects: list[Subject[Seen]]) -> list[Subject[Seen]]:
         """Those that were not described for long; new ones take their first turn at different times."""
@@ -230,15 +214,16 @@ class ResourceLooks:
             known.since, known.useless, known.pause = None, 0, PAUSE
 
     def _tell(self, subjects: list[Subject[Seen]], entries: listing.Entries) -> list[Subject[Seen]]:
-        """Pass on what is listed as running, and doubt the rest that is listed. Returns what is not listed."""
-        assert self._resource.listing is not None
-        unlisted = []
+        """Pass on what is listed, or doubt it. Returns what is not listed."""
+        rows, unlisted = self._resource.listing, []
+        assert rows is not None
         for subject in subjects:
-            status = entries.statuses.get(listing.key_of(self._resource.listing, subject.identifiers))
+            status = entries.statuses.get(listing.key_of(rows, subject.identifiers))
+            state = self._resource.states.get(status or "")
             if status is None:
                 unlisted.append(subject)
-            elif self._resource.states.get(status) is State.RUNNING:
-                subject.tell(Seen(State.RUNNING, status), over=False)
+            elif state is State.RUNNING or (state and rows.final):
+                subject.tell(Seen(state, status), over=state is not State.RUNNING)
             else:
                 subject.doubts = PATIENCE
         return unlisted
@@ -294,7 +279,7 @@ class ExecutionLooks:
         request = {**identifiers, "SortOrder": "Ascending", "MaxResults": 100}
         steps: list[dict[str, Any]] = []
         while True:
-            response = await self._calls.call("sagemaker", "ListPipelineExecutionSteps", request)
+            response = await self._calls.call("sagemaker", STEPS, request)
             steps += response.get("PipelineExecutionSteps") or []
             if not (token := response.get("NextToken")):
                 return steps
