@@ -115,8 +115,8 @@ def lineage(step_type: str, document: dict[str, Any]) -> Any:
     from airflow.providers.common.compat.openlineage.facet import ExternalQueryRunFacet
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    resource = STEP_TYPES[step_type].resource
     flow = FLOWS.get(step_type)
+    resource = STEP_TYPES[step_type].resource if flow else None
     if flow is None or resource is None:
         return OperatorLineage()
     arn = jmespath.search(flow.arn, document)

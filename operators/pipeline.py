@@ -185,8 +185,8 @@ class ExecutionOperator(SageMakerStepOperator):
         return self.pipeline_hook()
 
     def name_of(self, context: Any, number: int, generation: int | None = None) -> dict[str, str]:
-        """The display name by which an execution of this task is found again."""
-        return {"PipelineExecutionDisplayName": job_name(context, self.task_id, 82, number, generation)}
+        """None: the service names executions."""
+        return {}
 
     def wait_for(self, context: Any, identifiers: dict[str, Any]) -> Any:
         """As of a step, with a link to the execution."""
@@ -265,7 +265,7 @@ class SageMakerPipelineStartOperator(ExecutionOperator):
             self.pipeline_name,
             parameters,
             token=digest(context, 32, number),
-            display_name=self.name_of(context, number)["PipelineExecutionDisplayName"],
+            display_name=self._display_name(context, number),
             description=self.description,
             version=int(self.version) if self.version else None,
             alias=self.alias or None,
@@ -277,12 +277,15 @@ class SageMakerPipelineStartOperator(ExecutionOperator):
 
     def look_up(self, context: Any, number: int, generation: int | None = None) -> Found | None:
         """An execution of this task, by its display name."""
-        name = self.name_of(context, number, generation)["PipelineExecutionDisplayName"]
+        name = self._display_name(context, number, generation)
         for item in self._latest:
             if item.get("PipelineExecutionDisplayName") == name:
                 arn = item["PipelineExecutionArn"]
                 return {"PipelineExecutionArn": arn}, self.pipelines.describe(arn)
         return None
+
+    def _display_name(self, context: Any, number: int, generation: int | None = None) -> str:
+        return job_name(context, self.task_id, 82, number, generation)
 
     @cached_property
     def _latest(self) -> list[dict[str, Any]]:

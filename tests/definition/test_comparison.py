@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipelines_client import condition, definition, parameter, processing
 
@@ -80,6 +80,7 @@ def test_a_new_definition_must_be_an_object() -> None:
         changes(BASE, "[]")
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_means_nothing(rnd: random.Random) -> None:
     def shuffled(value: Any, key: str = "") -> Any:
@@ -97,6 +98,7 @@ def test_order_means_nothing(rnd: random.Random) -> None:
     assert changes(BASE, json.dumps(shuffled(json.loads(BASE)))) == []
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

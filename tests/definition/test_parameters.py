@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipelines_client import definition, parameter, processing
 
@@ -31,6 +31,7 @@ def test_what_is_no_integer(value: str) -> None:
         read(value, "Integer")
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**18), 10**18) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
 def test_what_is_written_is_read(value: Any) -> None:
     kind = {int: "Integer", bool: "Boolean", float: "Float"}[type(value)]
