@@ -35,6 +35,7 @@ _HOMES = {
     "notebook": ("SageMakerNotebookJobStepOperator",),
     "records": ("CleanupSource", "SageMakerCleanupStepOperator", "SageMakerLineageStepOperator"),
     "references": ("ExecutionVariable", "Join", "JsonGet"),
+    "pipeline_dag": ("SageMakerPipelineDagOperator",),
     "task_group": ("SageMakerPipelineTaskGroup",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
@@ -59,6 +60,7 @@ __all__ = [
     "SageMakerLineageStepOperator",
     "SageMakerModelStepOperator",
     "SageMakerNotebookJobStepOperator",
+    "SageMakerPipelineDagOperator",
     "SageMakerPipelineDeleteOperator",
     "SageMakerPipelineDeployOperator",
     "SageMakerPipelineResumeOperator",
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
         SageMakerPipelineStartOperator,
         SageMakerPipelineStopOperator,
     )
+    from sagemaker_provider.operators.pipeline_dag import SageMakerPipelineDagOperator
     from sagemaker_provider.operators.records import (
         CleanupSource,
         SageMakerCleanupStepOperator,

@@ -12,7 +12,7 @@ def get_provider_info() -> dict[str, Any]:
     from sagemaker_provider import __version__
 
     package = "sagemaker_provider"
-    operators = ("jobs", "models", "functions", "control", "checks", "emr", "notebook", "records", "task_group")
+    operators = ("jobs", "models", "functions", "control", "checks", "emr", "notebook", "records")
 
     def modules(folder: str, *names: str) -> list[dict[str, Any]]:
         return [{"integration-name": _INTEGRATION, "python-modules": [f"{package}.{folder}.{name}" for name in names]}]
@@ -29,10 +29,24 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["aws"],
             }
         ],
-        "operators": modules("operators", *operators),
+        "operators": modules("operators", *operators, "pipeline", "pipeline_dag", "task_group"),
         "hooks": modules("hooks", "step", "callback"),
         "sensors": modules("sensors", "step"),
         "triggers": modules("triggers", "step", "execution_step", "callback"),
         "extra-links": [f"{package}.operators.links.SageMaker{name}Link" for name in ("Console", "Logs", "Execution")],
         "cli": [f"{package}.cli.airflow_commands"],
+        "config": {
+            "sagemaker_pipelines": {
+                "description": "Task groups that can run as SageMaker pipelines.",
+                "options": {
+                    "run_as": {
+                        "description": "How groups run that do not say it themselves: pipeline or steps.",
+                        "version_added": __version__,
+                        "type": "string",
+                        "example": "steps",
+                        "default": "pipeline",
+                    }
+                },
+            }
+        },
     }

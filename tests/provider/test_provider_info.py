@@ -55,3 +55,13 @@ def test_its_commands_are_those_of_the_table() -> None:
     (group,) = airflow_commands()
     assert group.name == "sagemaker"
     assert [command.name for command in group.subcommands] == [command.name for command in COMMANDS]
+
+
+def test_airflow_knows_its_configuration() -> None:
+    from airflow.providers.common.compat.sdk import conf
+    from airflow.providers_manager import ProvidersManager
+
+    from sagemaker_provider.operators.task_group import CONFIGURATION
+
+    ProvidersManager().initialize_providers_configuration()
+    assert conf.get(*CONFIGURATION) == "pipeline"
