@@ -203,7 +203,8 @@ class _File:
         """The innermost body of a ``with`` block of the DAG or of a function that makes all tasks, and its frame."""
         import libcst as cst
 
-        body, depth = self.module, 0
+        body: Any = self.module
+        depth = 0
         while True:
             indexes = {self._index(body, frames, depth) for frames in made.values()}
             if len(indexes) != 1 or min(indexes) < 0:
@@ -359,7 +360,7 @@ def instead_of(file: str, source: str) -> Iterator[None]:
     def get_code(loader: SourceFileLoader, fullname: str) -> Any:
         return compile(source, file, "exec") if loader.path == file else known(loader, fullname)
 
-    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -537,19 +537,18 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
 
     stubs = compat.install(loading, request.inputs) if request.compat else None
     worlds = clocks.install(loading)
-    with recorded(str(file.resolve())) as made:
+    with recorded(str(file.resolve())) as places:
         loaded, found = load_dags(file, folders=request.folders)
     if request.compared:
         return _compared(request, file, [*found, *loading.findings], {dag.dag_id: dag for _, dag in loaded})
     first = worlds.leave()
     others = {dag.dag_id: dag for _, dag in (load_dags(file, folders=request.folders)[0] if loaded else [])}
     second = worlds.leave()
-    unlike = {key: value for key, value in first.items() if value != second.get(key)}
-    changing = sorted({name for (_, name), value in unlike.items() if not DAMAGED.search(str(value))})
-    secrets = request.inputs.secrets
+    unlike = {key for key, value in first.items() if value != second.get(key) and not DAMAGED.search(str(value))}
+    changing = sorted({name for _, name in unlike})
+    secrets, spans = request.inputs.secrets, dict[Any, int]()
     settings = _settings(request, file, [dag for _, dag in loaded], loading)
     dags: list[dict[str, Any]] = []
-    spans: dict[Any, int] = {}
     pipelines = list(_pipelines(request, loaded))
     if request.task_groups and not pipelines:
         found.append(finding("SMP104", "no task group runs as a pipeline", file=shown(str(file))))
@@ -561,7 +560,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
             def told(findings: Iterable[Finding], place: Mapping[str, str] = place) -> list[dict[str, Any]]:
                 return [item.to_json() for item in located(_clean(explained(findings), stubs, secrets), **place)]
 
-            dags.append({**_planned(plan(dag, settings, settled), dag, told), "made": made.get(dag.dag_id, {})})
+            dags.append({**_planned(plan(dag, settings, settled), dag, told), "made": places.get(dag.dag_id, {})})
             continue
         conversion = converting(dag, settings)
         results = [*settled, *conversion.findings]
