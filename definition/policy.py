@@ -111,7 +111,8 @@ def policies(definition: PipelineDefinition, name: str, account: Account) -> tup
         title = "execution" if role == account.role else f"job-{role.rpartition('/')[2]}"
         statements = [item for items in services.values() for item in items]
         found.append(Principal(title, _document(statements), _trust(services, place), role))
-    found.append(Principal("deployer", _document(_deploying(name, account))))
+    looked_at = _looking(permissions.roles[account.role]["sagemaker.amazonaws.com"])
+    found.append(Principal("deployer", _document([*_deploying(name, account), *looked_at])))
     start = [Statement("Start", ("sagemaker:StartPipelineExecution",), arn) for arn in _pipeline(name, place)]
     scheduler = _trust(["scheduler.amazonaws.com"], place)
     found.append(Principal("scheduler", _document(start), scheduler, account.scheduler_role))
@@ -147,9 +148,17 @@ def _deploying(name: str, account: Account) -> Iterator[Statement]:
         yield Statement("CodeList", ("s3:ListBucket",), f"arn:{place.partition}:s3:::{bucket}", prefix)
     if account.scheduler_role:
         actions = tuple(f"scheduler:{action}" for action in _SCHEDULE)
-        yield Statement("Schedules", actions, place.arn("scheduler", f"schedule/default/{name}*"))
+        yield Statement("Schedules", actions, place.arn("scheduler", f"schedule/default/{name[:58]}*"))
         yield Statement("SchedulesList", ("scheduler:ListSchedules",), "*")
         yield passing(account.scheduler_role, "scheduler.amazonaws.com")
+
+
+def _looking(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """Describing what steps made: metrics of a comparison, results of the tasks of a group."""
+    for item in statements:
+        described = tuple(action for action in item.actions if action.startswith("sagemaker:Describe"))
+        if described:
+            yield Statement(f"Describe {item.purpose}", described, item.resource)
 
 
 def _answering(name: str, queues: Iterable[str], place: Place) -> Iterator[Statement]:

@@ -382,6 +382,14 @@ def test_who_deploys_schedules_and_answers() -> None:
     ]
 
 
+def test_the_deployer_may_look_at_what_the_steps_made() -> None:
+    principals, _ = made(step("Training", TRAINING))
+    described = {action for action in actions(principals["deployer"]) if action not in DEPLOYER}
+    assert described == {"sagemaker:DescribeTrainingJob"}
+    jobs = ["arn:aws:sagemaker:us-west-2:123456789012:training-job/pipelines-*"]
+    assert resources(principals["deployer"], "sagemaker:DescribeTrainingJob") == jobs
+
+
 def test_no_one_else_may_do_it() -> None:
     principals, _ = made(step("Training", TRAINING))
     calls = [
