@@ -86,6 +86,7 @@ benchmarks: .venv/linked
 	@.venv/bin/python benchmarks/assessing.py
 	@.venv/bin/python benchmarks/imports.py
 	@.venv/bin/python benchmarks/local_sagemaker.py
+	@.venv/bin/python benchmarks/waiting.py
 
 clean:
 	@rm -rf .venv .venv-airflow2 .venv-clients-* .demo build *.egg-info

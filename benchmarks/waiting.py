@@ -108,7 +108,7 @@ def measure(how: str, count: int, interval: float, still: float, ending: float) 
             time.sleep(still / 2)  # the first look at everything is not part of the steady state
             before, began = made[0], time.time()
             time.sleep(still / 2)
-            calm = (made[0] - before) / (time.time() - began) * 60
+            calm = max(1, made[0] - before) / (time.time() - began) * 60
             for number in range(count):
                 time.sleep(ending / count)
                 local.call("StopTrainingJob", {"TrainingJobName": f"job-{number}"})

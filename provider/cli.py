@@ -410,6 +410,22 @@ COMMANDS: Final = (
         (_PIPELINE, _argument("--yes", **_SWITCH, help="do not ask"), _OWNER, _FORCE, *_AWS),
     ),
     Command(
+        "events",
+        "Create, show or delete the EventBridge rule and SQS queue whose events wake waiting tasks",
+        "events_commands.events",
+        (
+            _argument("action", choices=("create", "show", "delete"), help="what to do"),
+            _argument(
+                "--name",
+                metavar="NAME",
+                default="airflow-sagemaker-events",
+                help="name of both (default: airflow-sagemaker-events)",
+            ),
+            _FORMAT,
+            *_AWS,
+        ),
+    ),
+    Command(
         "local",
         "Run a local SageMaker: an AWS endpoint on this machine where jobs and pipelines really run",
         "commands.local",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from sagemaker_provider import sensors
 from sagemaker_provider.definition.step_types import STEP_TYPES
@@ -92,3 +94,12 @@ def test_there_is_a_sensor_for_everything_that_takes_time() -> None:
     kinds = {getattr(sensors, name).kind for name in sensors.__all__ if name != "SageMakerStepSensor"}
     checks_are_processing_jobs, no_operator = {"QualityCheck", "ClarifyCheck"}, {"Job"}
     assert kinds == (waitable - checks_are_processing_jobs - no_operator) | {"PipelineExecution"}
+
+
+def test_a_sensor_waits_on_while_describe_shows_no_end(aws: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    aws.sagemaker.create("CreateTrainingJob", {"TrainingJobName": "t", "OutputDataConfig": {"S3OutputPath": "s3://b"}})
+    sensor = sensors.SageMakerTrainingStepSensor(task_id="wait", name="t", aws_conn_id=None, timeout=600)
+    with pytest.raises(TaskDeferred) as again:
+        sensor.resume({}, {"identifiers": {"TrainingJobName": "t"}}, until=time.time() + 300)
+    assert 200 < again.value.timeout.total_seconds() <= 300
