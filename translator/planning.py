@@ -29,6 +29,7 @@ from sagemaker_provider.translator.tasks_python import EXIT_99
 
 _ON_FAILURE: Final = frozenset(["all_failed", "one_failed", "all_skipped"])
 """Trigger rules by which a task is skipped after tasks that succeed."""
+_LAUNCH: Final = "SageMakerPipelineLaunchOperator"
 _NAMES_ALL: Final = "LatestOnlyOperator"
 """A branch operator that names every task after it, so also one that it does not know."""
 
@@ -104,6 +105,12 @@ class _Planner:
             name: str(getattr(task.trigger_rule, "value", task.trigger_rule)) for name, task in self.tasks.items()
         }
         self.names = {*self.tasks, *dag.task_group.get_task_group_dict()}
+        self.groups = {
+            task.task_group.group_id: [name, *task.task_ids]
+            for name, task in self.tasks.items()
+            if _LAUNCH in _classes(task)
+        }
+        """Task groups that are pipelines already: id -> tasks, and before them the one that starts the pipeline."""
         self.stays: dict[str, list[Finding]] = {}
         self.kinds: dict[str, tuple[Hashable, ...]] = {}
         self.conversions: dict[frozenset[str], Conversion] = {}
@@ -130,6 +137,9 @@ class _Planner:
                 self.stays[task] = located(reasons, task=task)
             else:
                 self.kinds[task] = ()
+        for task in (task for task in self.tasks if self._group_of(task)):
+            if task in self.kinds:
+                self.kinds[task] = ("group", self._group_of(task))
         parts = self._settled()
         inside = {task for part in parts for task in part}
         for task in self.order:
@@ -154,7 +164,9 @@ class _Planner:
     def _together(self) -> Iterator[tuple[str, str]]:
         """(task, other) where the task can be in a pipeline only with the other, as :func:`.border_findings` has it."""
         for name, task in self.tasks.items():
-            if self.rules[name] != "all_success":
+            if group := self._group_of(name):
+                yield from ((name, other) for other in self.groups[group] if other != name)
+            elif self.rules[name] != "all_success":
                 yield from ((name, other) for other in sorted(task.upstream_task_ids))
             if "SkipMixin" in _classes(task) and any(self._refused_by_border(name, {name, *task.upstream_task_ids})):
                 yield from ((name, other) for other in sorted(task.downstream_task_ids))
@@ -258,6 +270,10 @@ class _Planner:
 
     # Result
 
+    def _group_of(self, task: str) -> str:
+        """The task group of a task that is a pipeline already, if it is in one."""
+        return next((group for group, tasks in self.groups.items() if task in tasks), "")
+
     def _region(self, part: list[str]) -> Region:
         conversion = self._converted(part)
         before = self._before(part)
@@ -269,7 +285,9 @@ class _Planner:
         return Region(self._name(part), tuple(part), sum(1 for _ in steps), tuple(before), tuple(ordered(found)))
 
     def _name(self, part: list[str]) -> str:
-        """An id for the task group of a part, after its first task; nothing else is called so."""
+        """The id of the task group of a part: as it is called, or after its first task; nothing else is called so."""
+        if group := self._group_of(part[0]):
+            return group
         name, number = f"{self.tasks[part[0]].label}_pipeline", 2
         while name in self.names:
             name, number = f"{self.tasks[part[0]].label}_pipeline_{number}", number + 1

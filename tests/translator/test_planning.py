@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from sagemaker_provider.definition.findings import errors, finding
+from sagemaker_provider.operators import SageMakerPipelineTaskGroup
 from sagemaker_provider.translator import Settings, convert
 from sagemaker_provider.translator.defaults import Defaults
 from sagemaker_provider.translator.planning import Plan, Region, plan
@@ -192,6 +193,20 @@ def test_a_region_is_not_called_like_a_task() -> None:
     with make_dag() as dag:
         step("a") >> step("a_pipeline")
     assert [region.name for region in plan(dag).regions] == ["a_pipeline_2"]
+
+
+def test_a_task_group_that_is_a_pipeline_already_is_one_of_the_plan() -> None:
+    with make_dag() as dag:
+        with SageMakerPipelineTaskGroup("g", run_as="pipeline", prefix_group_id=False):
+            a = step("a")
+            a >> step("b")
+        a >> step("c")
+        step("d") >> a
+    assert [(region.name, sorted(region.tasks), region.steps) for region in plan(dag).regions] == [
+        ("d_pipeline", ["d"], 1),
+        ("g", ["a", "b", "g.launch"], 2),
+        ("c_pipeline", ["c"], 1),
+    ]
 
 
 # Random DAGs
