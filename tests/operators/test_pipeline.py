@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -256,9 +255,7 @@ def test_schedules_are_made(made: Pipelines) -> None:
 # As tasks
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in operators.__all__ if re.fullmatch("SageMakerPipeline.*Operator", name)]
-)
+@pytest.mark.parametrize("name", operators._HOMES["pipeline"])
 def test_template_fields_are_arguments(name: str) -> None:
     cls = getattr(operators, name)
     known = {
