@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -83,50 +83,55 @@ class Mirror(BaseOperator):  # type: ignore[misc]
         if steps[0].get("outcome"):
             return self._result(context, [(steps[0], {"Metadata": {"Condition": {"Outcome": steps[0]["outcome"]}}})])
         steps = _of_instance(steps, context["ti"].map_index)
-        arn, told = self._take_up(context, launched, steps)
-        self._waiting = context, arn
-        self.log.info("Waiting for %s of %s", ", ".join(item["names"][0] for item in steps), arn)
+        return self._wait(context, steps, *self._take_up(context, launched, steps))
+
+    def _wait(self, context: Any, steps: list[dict[str, Any]], arn: str, told: list[str], may_resume: bool) -> Any:
+        """Wait for the steps of the task, in the triggerer or here.
+
+        :param arn: the execution.
+        :param told: end times of runs of the steps that ended badly before this try.
+        :param may_resume: whether this try may let the execution go on when it ends badly without the steps.
+        """
         from sagemaker_provider.triggers.execution_step import ended
 
+        self._waiting = context, arn
+        self.log.info("Waiting for %s of %s", ", ".join(item["names"][0] for item in steps), arn)
         hook, launch = self.launch.hook, self.launch
         while True:
             state = state_of(PIPELINE_EXECUTION, hook.describe(arn))[0]
             if state is not State.RUNNING or ended(hook.steps(arn), steps, told):
-                return self._judge(context, arn, steps, told)
+                return self._judge(context, steps, arn, told, may_resume)
             if launch.deferrable:
-                self._defer(context, arn, steps, told)
+                self._defer(context, steps, arn, told, may_resume)
             time.sleep(launch.poll_interval)
 
-    def _defer(self, context: Any, arn: str, steps: list[dict[str, Any]], told: list[str]) -> None:
+    def _defer(self, context: Any, steps: list[dict[str, Any]], arn: str, told: list[str], may_resume: bool) -> None:
         from sagemaker_provider.triggers.execution_step import SageMakerExecutionStepTrigger
 
         limit = self.execution_timeout
-        deadline = (context["ti"].start_date + limit).timestamp() if limit else None
-        found = [{key: value for key, value in item.items() if key in ("names", "index")} for item in steps]
         trigger = SageMakerExecutionStepTrigger(
             execution=arn,
-            steps=found,
+            steps=[{key: value for key, value in item.items() if key in ("names", "index")} for item in steps],
             told=told,
             poll_interval=self.launch.poll_interval,
-            deadline=deadline,
+            deadline=(context["ti"].start_date + limit).timestamp() if limit else None,
             **self.launch.aws_settings,
         )
-        self.defer(trigger=trigger, method_name="step_ended")
+        self.defer(trigger=trigger, method_name="step_ended", kwargs={"told": told, "may_resume": may_resume})
 
-    def step_ended(self, context: Any, event: dict[str, Any] | None = None) -> Any:
+    def step_ended(self, context: Any, event: dict[str, Any] | None, told: list[str], may_resume: bool) -> Any:
         """Go on after the triggerer has seen that the step or the execution has ended."""
-        event = check_event(event)
+        arn = check_event(event)["identifiers"]["PipelineExecutionArn"]
         steps = _of_instance(self.launch.launched(context)["tasks"][self.task_id], context["ti"].map_index)
-        return self._judge(context, event["identifiers"]["PipelineExecutionArn"], steps, event["told"])
+        return self._judge(context, steps, arn, told, may_resume)
 
-    def _take_up(self, context: Any, launched: dict[str, Any], steps: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    def _take_up(
+        self, context: Any, launched: dict[str, Any], steps: list[dict[str, Any]]
+    ) -> tuple[str, list[str], bool]:
         """The execution to wait for: a try after the first one lets one that has ended badly go on.
 
-        :return: its ARN, and the end times of the runs of the steps that ended badly before this try.
+        :return: see :meth:`_wait`.
         """
-        from botocore.exceptions import ClientError
-
-        from sagemaker_provider.hooks.pipeline import PipelineError
         from sagemaker_provider.triggers.execution_step import row_of, step_state
 
         hook = self.launch.hook
@@ -134,32 +139,45 @@ class Mirror(BaseOperator):  # type: ignore[misc]
         if state_of(PIPELINE_EXECUTION, hook.describe(arn))[0] in _BAD:
             arn = self.launch.latest(launched)
         if context["ti"].try_number <= 1:
-            return arn, []
+            return arn, [], False
         rows = [row for item in steps if (row := row_of(hook.steps(arn), item)) is not None]
         told = [str(row.get("EndTime")) for row in rows if step_state(row) in _BAD]
-        state, status = state_of(PIPELINE_EXECUTION, hook.describe(arn))
-        if status == "Stopping":
+        state = self._settled(arn)
+        if state in _BAD and (told or len(rows) < len(steps)):
+            return self._go_on(arn), told, False
+        return arn, told, True
+
+    def _settled(self, arn: str) -> State:
+        """The state of an execution, after its stop if it is being stopped."""
+        while True:
+            state, status = state_of(PIPELINE_EXECUTION, self.launch.hook.describe(arn))
+            if status != "Stopping":
+                return state
             self.log.info("%s is being stopped; waiting for that", arn)
-            while state is State.RUNNING:
-                time.sleep(min(self.launch.poll_interval, 10))
-                state, status = state_of(PIPELINE_EXECUTION, hook.describe(arn))
-        if state in (State.RUNNING, State.SUCCEEDED) or (not told and len(rows) == len(steps)):
-            return arn, told
+            time.sleep(min(self.launch.poll_interval, 10))
+
+    def _go_on(self, arn: str) -> str:
+        """Let an execution that has ended badly go on, or start a new one where the service cannot; its ARN."""
+        from botocore.exceptions import ClientError
+
+        from sagemaker_provider.hooks.pipeline import PipelineError
+
+        hook = self.launch.hook
         try:
             hook.resume(arn)
         except (PipelineError, ClientError) as error:
             if state_of(PIPELINE_EXECUTION, hook.describe(arn))[0] is State.RUNNING:
-                self.log.info("%s had ended as %s and was resumed by another task", arn, status)
-                return arn, told
+                self.log.info("%s was resumed by another task", arn)
+                return arn
             if isinstance(error, ClientError):
                 raise
             new = self.launch.restart(arn)
             self.log.info("%s; a new execution is started instead: %s", error, new)
-            return new, []
-        self.log.info("%s had ended as %s and is resumed", arn, status)
-        return arn, told
+            return new
+        self.log.info("%s had ended badly and is resumed", arn)
+        return arn
 
-    def _judge(self, context: Any, arn: str, steps: list[dict[str, Any]], told: Sequence[str]) -> Any:
+    def _judge(self, context: Any, steps: list[dict[str, Any]], arn: str, told: list[str], may_resume: bool) -> Any:
         """The task's result or failure, once its steps or the execution have ended."""
         from sagemaker_provider.triggers.execution_step import row_of, step_state
 
@@ -170,9 +188,11 @@ class Mirror(BaseOperator):  # type: ignore[misc]
             self._log_step(row)
             if step_state(row) in _BAD and str(row.get("EndTime")) not in told:
                 self._fail(context, item, row)
-        if sum(step_state(row) is State.SUCCEEDED for _, row in own) < len(steps):
-            self._not_started(arn, hook.describe(arn), rows)
-        return self._result(context, own)
+        if sum(step_state(row) is State.SUCCEEDED for _, row in own) == len(steps):
+            return self._result(context, own)
+        if may_resume and self._settled(arn) in _BAD:
+            return self._wait(context, steps, self._go_on(arn), told, False)
+        return self._not_started(arn, hook.describe(arn), rows)
 
     def _fail(self, context: Any, item: Mapping[str, Any], row: Mapping[str, Any]) -> None:
         """Raise for a step that ended badly, with what the job that it ran says of itself."""
@@ -204,7 +224,7 @@ class Mirror(BaseOperator):  # type: ignore[misc]
             self.log.info("See %s", page)
         return hook
 
-    def _not_started(self, arn: str, execution: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    def _not_started(self, arn: str, execution: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> NoReturn:
         """Raise for a step that did not run although the execution has ended."""
         state, status = state_of(PIPELINE_EXECUTION, execution)
         if state is State.SUCCEEDED:

@@ -56,7 +56,7 @@ class SageMakerExecutionStepTrigger(InterruptibleTrigger):
         """Wait until the steps have ended."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        event: dict[str, Any] = {"identifiers": {"PipelineExecutionArn": self.execution}, "told": self.told}
+        event: dict[str, Any] = {"identifiers": {"PipelineExecutionArn": self.execution}}
         try:
             if not await self._wait():
                 await self.stop_work()

@@ -1,4 +1,4 @@
-"""Groups in a running Airflow, with scheduler and triggerer: cleared and retried tasks resume the execution, a kill stops it.
+"""Groups in a running Airflow, with scheduler and triggerer: cleared and retried tasks resume the execution, marked ones stop it.
 
 ``GROUP_RUNS=all`` runs it; it takes two minutes.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_airflow import AIRFLOW_3, RunningAirflow, postgresql, running_airflow
+from running_airflow import RunningAirflow, postgresql, running_airflow
 
 from sagemaker_provider.local.service import LocalSageMaker, local_sagemaker
 
@@ -106,15 +106,19 @@ def test_airflows_retries_resume_the_execution_once(running: Any) -> None:
     assert accepted(local, "RetryPipelineExecution", "retried") == 1
 
 
-@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 tells a deferred task nothing")
-def test_clearing_a_waiting_task_stops_the_execution_and_resumes_it(running: Any) -> None:
+def test_marking_a_waiting_task_stops_the_execution_and_clearing_resumes_it(running: Any) -> None:
     airflow, local, folder = running
     airflow.trigger("killed", "run")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (folder / "k").exists() or airflow.tasks("killed")["run", "g.one"]["state"] != "deferred":
         assert time.monotonic() < deadline, airflow.tasks("killed")
         time.sleep(0.2)
-    airflow.call("clear", dag_id="killed", run_id="run", task_ids=["g.one"])
+    airflow.call("mark", dag_id="killed", run_id="run", task_id="g.one", state="failed")
+    ended(airflow, "killed", "failed")
+    while executions(local, "killed") != ["Stopped"]:
+        assert time.monotonic() < deadline, executions(local, "killed")
+        time.sleep(0.2)
+    assert airflow.call("clear", dag_id="killed", run_id="run", task_ids=["g.one", "g.last"]) == 2
     tasks = ended(airflow, "killed", "success")
     assert tasks["g.one"][0] == tasks["g.last"][0] == "success"
     assert executions(local, "killed") == ["Succeeded"]

@@ -260,6 +260,22 @@ def test_who_comes_after_the_one_that_resumed_waits(flaky: Run, tmp_path: Any, m
     assert flaky.calls("RetryPipelineExecution") == 1
 
 
+def test_a_try_that_comes_while_the_execution_runs_resumes_it_when_it_has_failed(
+    local_sagemaker: Any, tmp_path: Any
+) -> None:
+    with make_dag() as dag, group():
+        job("bad", f"test -e {tmp_path}/well || exit 3")
+        job("slow", "sleep 2")
+    run = Run(dag, local_sagemaker)
+    run.run("launch")
+    with pytest.raises(SageMakerStepError, match="'g-bad' ended as Failed"):
+        run.run("bad")
+    assert run.executions() == [("0-1", "Executing")]
+    (tmp_path / "well").touch()
+    assert run.run("bad", 2)["ProcessingJobStatus"] == "Completed"
+    assert run.ended() == "Succeeded"
+
+
 def test_a_failure_after_the_resumption_is_told(flaky: Run) -> None:
     flaky.ended()
     with pytest.raises(SageMakerStepError, match="'g-one' ended as Failed"):
