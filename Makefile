@@ -57,7 +57,7 @@ test: .venv/linked
 	@.venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-nightly: .venv/linked
-	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 PLANNING_EXAMPLES=500 SPLIT_RUNS=all ARCHETYPES=all .venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_planning.py tests/provider/test_split_runs.py tests/translator/test_archetypes.py
+	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 PLANNING_EXAMPLES=500 SPLIT_RUNS=all GROUP_EXAMPLES=20 GROUP_RUNS=all ARCHETYPES=all .venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_planning.py tests/provider/test_split_runs.py tests/operators/test_group_both_ways.py tests/operators/test_group_in_airflow.py tests/translator/test_archetypes.py
 
 test-airflow2: .venv-airflow2/linked
 	@.venv-airflow2/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
