@@ -7,6 +7,7 @@ Airflow has for the task.
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
@@ -15,6 +16,8 @@ from airflow.triggers.base import BaseTrigger
 
 from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.triggers.calls import in_thread
+
+log = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS: Final = 2.5
 """Airflow kills a task that has not ended 5 seconds after SIGTERM."""
@@ -42,7 +45,8 @@ def current_state(ti: Any) -> str | None:
 def goes_on(ti: Any) -> bool:
     """Whether a running task was told to end only because its worker shuts down, and another try follows.
 
-    Called in a signal handler, so Airflow is asked from a thread: the interrupted code may hold the connection.
+    Called in a signal handler, so Airflow is asked from a thread: the interrupted code may hold the connection. Where
+    Airflow cannot be asked, a person's kill is assumed: a job that nobody wants costs more than one that starts again.
     """
     if ti.try_number > ti.max_tries:
         return False
@@ -50,6 +54,9 @@ def goes_on(ti: Any) -> bool:
     try:
         return executor.submit(current_state, ti).result(_PATIENCE_SECONDS) in _GOES_ON
     except FutureTimeoutError:
+        return False
+    except Exception:
+        log.warning("Airflow does not say what is to become of the task; it is taken for killed", exc_info=True)
         return False
     finally:
         executor.shutdown(wait=False)

@@ -127,6 +127,15 @@ def test_a_timeout_stops_the_job(aws: Any) -> None:
     assert aws.sagemaker.calls["StopTrainingJob"] == 1
 
 
+def test_a_kill_stops_the_job_when_airflow_cannot_be_asked(aws: Any) -> None:
+    aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
+    task, values = operator(), context(max_tries=1)
+    values["ti"].current_state = lambda: 1 / 0
+    task.running, task._context = task.start(values), values
+    task.on_kill()
+    assert aws.sagemaker.calls["StopTrainingJob"] == 1
+
+
 def test_a_kill_leaves_a_job_that_is_to_be_left(aws: Any) -> None:
     aws.sagemaker.script["CreateTrainingJob"] = ["InProgress"]
     kill(operator(on_interrupt="leave"), "failed", max_tries=1)
