@@ -1,6 +1,7 @@
 """Groups in a running Airflow, with scheduler and triggerer: cleared and retried tasks resume the execution, marked ones stop it.
 
-``GROUP_RUNS=all`` runs it; it takes two minutes.
+``GROUP_RUNS=all`` runs it; it takes some minutes. Jobs last longer than Airflow's scheduler needs to hear of a deferral: it
+fails tasks that come back before that.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ROLE = "arn:aws:iam::123456789012:role/Work"
 def job(name, command):
     return SageMakerProcessingStepOperator(task_id=name, config={
         "AppSpecification": {"ImageUri": "123456789012.dkr.ecr.us-west-2.amazonaws.com/work:1",
-                             "ContainerEntrypoint": ["sh", "-c", command.replace("FOLDER", FOLDER)]},
+                             "ContainerEntrypoint": ["sh", "-c", "sleep 6; " + command.replace("FOLDER", FOLDER)]},
         "RoleArn": ROLE,
         "ProcessingResources": {"ClusterConfig": {
             "InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 30}}})
