@@ -190,7 +190,10 @@ class Mirror(BaseOperator):  # type: ignore[misc]
                 self._fail(context, item, row)
         if sum(step_state(row) is State.SUCCEEDED for _, row in own) == len(steps):
             return self._result(context, own)
-        if may_resume and self._settled(arn) in _BAD:
+        state = self._settled(arn)
+        if state is State.RUNNING:  # another task has resumed it meanwhile
+            return self._wait(context, steps, arn, told, may_resume)
+        if may_resume and state in _BAD:
             return self._wait(context, steps, self._go_on(arn), told, False)
         return self._not_started(arn, hook.describe(arn), rows)
 
