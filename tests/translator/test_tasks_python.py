@@ -677,6 +677,18 @@ def test_a_native_step_is_offered() -> None:
     assert messages(conversion, "SMP716") == ["boto3"]
 
 
+WORD = re.compile("x")
+
+
+def matches() -> bool:
+    return bool(WORD.match("x"))
+
+
+def test_a_statement_that_runs_in_the_container_is_told() -> None:
+    (message,) = messages(only(matches), "SMP718")
+    assert message.startswith("'WORD' is a")
+
+
 def test_tasks_that_skip_themselves() -> None:
     assert codes(only(skips)) == []
     assert task_of(only(skips))["skip"] == "succeed"
