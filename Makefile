@@ -7,7 +7,7 @@ PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadsc
 FOLDERS := definition hooks triggers sensors operators translator local provider example_dags example_dags/diabetes
 LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 
-.PHONY: help demo test test-nightly test-airflow2 test-clients test-mutations lint types docs benchmarks clean
+.PHONY: help demo test test-nightly test-airflow2 test-clients test-mutations lint types docs benchmarks benchmarks-airflow clean
 
 help:
 	@echo 'make demo            train a model on a local SageMaker, step by step and as a pipeline'
@@ -19,6 +19,7 @@ help:
 	@echo 'make lint types      check the style and the types'
 	@echo 'make docs            write the generated reference pages'
 	@echo 'make benchmarks      measure conversion and import times'
+	@echo 'make benchmarks-airflow  incidents beside the amazon provider, and 200 tasks that wait in a running Airflow (30 minutes)'
 
 .venv/ready: pyproject.toml constraints/airflow3.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.10 to 3.13 is needed; set PYTHON=...'; exit 1; }
@@ -57,7 +58,7 @@ test: .venv/linked
 	@.venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-nightly: .venv/linked
-	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 PLANNING_EXAMPLES=500 SPLIT_RUNS=all GROUP_EXAMPLES=20 GROUP_RUNS=all ARCHETYPES=all .venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_planning.py tests/provider/test_split_runs.py tests/operators/test_group_both_ways.py tests/operators/test_group_in_airflow.py tests/translator/test_archetypes.py
+	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 PLANNING_EXAMPLES=500 SPLIT_RUNS=all GROUP_EXAMPLES=20 GROUP_RUNS=all ARCHETYPES=all CRASHES=all .venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_planning.py tests/provider/test_split_runs.py tests/operators/test_group_both_ways.py tests/operators/test_group_in_airflow.py tests/operators/test_crash_matrix.py tests/translator/test_archetypes.py
 
 test-airflow2: .venv-airflow2/linked
 	@.venv-airflow2/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
@@ -88,5 +89,11 @@ benchmarks: .venv/linked
 	@.venv/bin/python benchmarks/local_sagemaker.py
 	@.venv/bin/python benchmarks/waiting.py
 
+# The amazon provider's deferrable operators need aiobotocore, whose botocore is another than ours: a folder of its own.
+benchmarks-airflow: .venv/linked
+	@[ -d .aiobotocore ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --target .aiobotocore aiobotocore
+	@.venv/bin/python benchmarks/incidents.py --aiobotocore .aiobotocore
+	@.venv/bin/python benchmarks/waiting_in_airflow.py
+
 clean:
-	@rm -rf .venv .venv-airflow2 .venv-clients-* .demo build *.egg-info
+	@rm -rf .venv .venv-airflow2 .venv-clients-* .aiobotocore .demo build *.egg-info

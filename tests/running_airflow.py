@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -154,8 +155,12 @@ def running_airflow(home: Path, dags: Path, database: str | None = None, **setti
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str | None]:
-    """A PostgreSQL server of a test's own: the SQLAlchemy URL of an empty database, or ``None`` where it is not installed."""
-    if not all(shutil.which(program) for program in ("initdb", "pg_ctl", "psql")):
+    """A PostgreSQL server of a test's own: the SQLAlchemy URL of an empty database, or ``None`` where it is not installed.
+
+    Its programs have to be on the path, and ``psycopg2`` in this Python.
+    """
+    programs = [shutil.which(program) for program in ("initdb", "pg_ctl", "psql")]
+    if not all(programs) or importlib.util.find_spec("psycopg2") is None:
         yield None
         return
     folder, port = Path(tempfile.mkdtemp(prefix="postgresql-")), _free_port()
