@@ -181,7 +181,7 @@ def convert_files(request: Request, progress: Progress | None = None) -> list[Co
     files = [answers[name] for name in sorted(answers, key=shown)]
     known = sorted({dag_id for item in files for dag_id in item.dag_ids})
     if (
-        request.compared is None
+        not request.compared
         and not any(item.dags for item in files)
         and (request.dag_id or not any(item.findings for item in files))
     ):
