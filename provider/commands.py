@@ -214,6 +214,9 @@ def _forget(folder: Path, kept: set[str]) -> None:
 
 def write_file(target: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
+    if target.exists() and not target.is_file():  # a device or a pipe is written to, not replaced
+        target.write_bytes(content)
+        return
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -12,6 +12,8 @@ import pytest
 from command_line import Commands
 from dag_files import DIFFERENT, FILES, GOOD, NESTED, NO_DAG, SAME_NAME, TWO, UNKNOWN, VARIABLE
 
+from sagemaker_provider.commands import write_file
+
 
 def test_one_of_several_dags(command: Commands) -> None:
     command.write(two=TWO)
@@ -378,3 +380,13 @@ def test_a_port_or_a_folder_in_use_is_named(command: Commands) -> None:
         outcome = command("local", "--port", "0", "--data", "data")
         assert outcome.code == 2
         assert "data is in use by another local SageMaker" in outcome.err
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_file(pipe, b"report")
+    assert os.read(reader, 100) == b"report"
+    assert pipe.is_fifo()
+    os.close(reader)
