@@ -158,7 +158,7 @@ for kind, (operator, arguments) in TASKS.items():
             default_args={
                 "deferrable": mode == "deferrable",
                 "poll_interval": 0.5,
-                "retries": 2,
+                "retries": 6,  # Airflow fails a try whose deferral is over before it has heard of it
                 "retry_delay": timedelta(0),
             },
         ) as dag:

@@ -109,7 +109,7 @@ def _runs_named(request: Any) -> list[str]:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Airflow and a local SageMaker, running."""
     folder = tmp_path_factory.mktemp("crashes")
-    settings = LocalSettings(images="simulate-all", simulated_seconds=1.5)
+    settings = LocalSettings(images="simulate-all", simulated_seconds=4)
     points = folder / "points"
     points.mkdir()
     with postgresql() as database, local_sagemaker(settings) as local:
