@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, TaskGroup, conf
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskGroup, conf
 
 from sagemaker_provider.definition import limits
-from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.operators.mirroring import mirroring
 from sagemaker_provider.operators.names import digest
+from sagemaker_provider.operators.pipeline import PipelineOperator
 from sagemaker_provider.operators.rendering import TypedTemplates
 
 if TYPE_CHECKING:
-    from sagemaker_provider.hooks.pipeline import SageMakerPipelineHook
     from sagemaker_provider.translator.groups import Group
 
 STEPS, PIPELINE = "steps", "pipeline"
@@ -124,7 +122,7 @@ class SageMakerPipelineTaskGroup(TaskGroup):  # type: ignore[misc]
                 launch.set_downstream(task)
 
 
-class SageMakerPipelineLaunchOperator(TypedTemplates, AwsSettings, BaseOperator):  # type: ignore[misc]
+class SageMakerPipelineLaunchOperator(TypedTemplates, PipelineOperator):
     """Converts, deploys and starts the pipeline of a :class:`SageMakerPipelineTaskGroup`, which makes this task.
 
     The XCom: ``run_as``; as a pipeline also ``PipelineExecutionArn``, ``pipeline``, ``prefix`` of the display names of the
@@ -135,6 +133,7 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, AwsSettings, BaseOperator)
 
     :param task_ids: the tasks of the group.
     :param run_as: see :class:`SageMakerPipelineTaskGroup`, also for the others.
+    :param kwargs: see :class:`~sagemaker_provider.operators.pipeline.PipelineOperator`.
     """
 
     template_fields: Sequence[str] = (
@@ -147,7 +146,6 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, AwsSettings, BaseOperator)
         "region_name",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"parameters": "json"}
-    ui_color = "#e8f4ec"
 
     def __init__(
         self,
@@ -163,14 +161,9 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, AwsSettings, BaseOperator)
         force: bool = False,
         deferrable: bool = True,
         poll_interval: float = 30,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.set_aws(aws_conn_id, region_name, verify, botocore_config)
         self.task_ids = list(task_ids)
         self.run_as = run_as
         self.pipeline_name = pipeline_name
@@ -216,11 +209,6 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, AwsSettings, BaseOperator)
     def runs_pipeline(self, context: Any) -> bool:
         """Whether the group runs as a pipeline in this run."""
         return self.run_as == PIPELINE or self.launched(context)["run_as"] == PIPELINE
-
-    @cached_property
-    def hook(self) -> SageMakerPipelineHook:
-        """The hook of the group's pipeline and executions."""
-        return self.pipeline_hook()
 
     @property
     def converter(self) -> Any:
