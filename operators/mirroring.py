@@ -228,10 +228,10 @@ class Mirror(BaseOperator):  # type: ignore[misc]
         return hook
 
     def _not_started(self, arn: str, execution: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> NoReturn:
-        """Raise for a step that did not run although the execution has ended."""
-        state, status = state_of(PIPELINE_EXECUTION, execution)
-        if state is State.SUCCEEDED:
-            raise AirflowSkipException(f"the execution {arn} has succeeded without this step")
+        """Raise for a step that did not run although the execution has ended: a skip where all has run that was to run."""
+        status = execution["PipelineExecutionStatus"]
+        if status in ("Succeeded", "CompletedWithFailures"):
+            raise AirflowSkipException(f"the execution {arn} has ended as {status} without this step")
         bad = [f"{row['StepName']} {row['StepStatus']}" for row in rows if row["StepStatus"] in ("Failed", "Stopped")]
         why = f": {', '.join(bad)}" if bad else ""
         raise AirflowException(f"the execution {arn} ended as {status} before the step ran{why}")

@@ -303,7 +303,21 @@ def test_a_step_of_no_branch_is_skipped(local_sagemaker: Any) -> None:
     run = Run(dag, local_sagemaker)
     run.run("launch")
     assert run.ended() == "Succeeded"
-    with pytest.raises(AirflowSkipException, match="has succeeded without this step"):
+    with pytest.raises(AirflowSkipException, match="has ended as Succeeded without this step"):
+        run.run("no")
+
+
+def test_a_step_of_no_branch_is_skipped_beside_a_failure_that_was_seen_to(local_sagemaker: Any) -> None:
+    with make_dag(params={"way": "a"}) as dag, group():
+        way = SageMakerConditionStepOperator(
+            task_id="way", conditions=Equals("{{ params.way }}", "a"), if_task_ids="g.yes", else_task_ids="g.no"
+        )
+        way >> [job("yes"), job("no")]
+        job("bad", "exit 1") >> job("clean", trigger_rule="one_failed")
+    run = Run(dag, local_sagemaker)
+    run.run("launch")
+    assert run.ended() == "CompletedWithFailures"
+    with pytest.raises(AirflowSkipException, match="has ended as CompletedWithFailures without this step"):
         run.run("no")
 
 
