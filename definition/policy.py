@@ -108,7 +108,7 @@ def policies(definition: PipelineDefinition, name: str, account: Account) -> tup
     permissions = Permissions(known, account.role)
     found = []
     for role, services in permissions.roles.items():
-        title = "execution" if role == account.role else f"job-{role.rpartition('/')[2]}"
+        title = "execution" if role == account.role else f"job-{role.partition(':role/')[2].replace('/', '-')}"
         statements = [item for items in services.values() for item in items]
         found.append(Principal(title, _document(statements), _trust(services, place), role))
     looked_at = _looking(permissions.roles[account.role]["sagemaker.amazonaws.com"])
@@ -148,7 +148,7 @@ def _deploying(name: str, account: Account) -> Iterator[Statement]:
         yield Statement("CodeList", ("s3:ListBucket",), f"arn:{place.partition}:s3:::{bucket}", prefix)
     if account.scheduler_role:
         actions = tuple(f"scheduler:{action}" for action in _SCHEDULE)
-        yield Statement("Schedules", actions, place.arn("scheduler", f"schedule/default/{name[:58]}*"))
+        yield Statement("Schedules", actions, place.arn("scheduler", f"schedule/default/{name[:50]}*"))
         yield Statement("SchedulesList", ("scheduler:ListSchedules",), "*")
         yield passing(account.scheduler_role, "scheduler.amazonaws.com")
 

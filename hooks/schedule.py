@@ -8,13 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sagemaker_provider.definition.model import PipelineDefinition
 from sagemaker_provider.definition.parameters import checked, write
 
 GROUP: Final = "default"
 """The group of schedules that every account has."""
+
+MADE: Final = "Starts the pipeline "
+"""How the description of every schedule begins that this package makes."""
+
+_NAME_LENGTH: Final = 64
 
 _KEPT: Final = (
     "Description",
@@ -38,18 +45,37 @@ class ScheduleError(ValueError):
 def request_for(name: str, expression: str, zone: str) -> dict[str, Any]:
     """A request of CreateSchedule for an expression of one's own.
 
-    :param name: of the schedule; as a pipeline's name, cut to the 64 characters that it may have.
+    :param name: of the pipeline.
     :param expression: such as ``cron(0 6 * * ? *)`` or ``rate(1 days)``.
     :param zone: name of a time zone.
+    :raises ScheduleError: it is a single time that has passed, or cannot be read.
     """
-    return {
-        "Name": name[:64],
+    request = {
+        "Name": schedule_name(name),
+        "Description": f"{MADE}{name}"[:512],
         "ScheduleExpression": expression,
         "ScheduleExpressionTimezone": zone,
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "State": "ENABLED",
         "Target": {},
     }
+    try:
+        if due(request, datetime.now(timezone.utc)) is None:
+            raise ScheduleError(f"{expression} in {zone} has passed")
+    except (ValueError, KeyError) as error:  # of an expression or a time zone; KeyError: there is no such zone
+        raise error if isinstance(error, ScheduleError) else ScheduleError(f"{expression} in {zone}: {error}") from None
+    return request
+
+
+def schedule_name(pipeline: str, suffix: str = "") -> str:
+    """The name of a schedule: the pipeline's, cut where it is too long for a schedule, then with a mark of its own.
+
+    :param suffix: what tells it from further schedules of the pipeline, at most 5 characters.
+    """
+    if len(pipeline) + len(suffix) > _NAME_LENGTH:
+        mark = f"-{sha256(pipeline.encode()).hexdigest()[:8]}"
+        pipeline = pipeline[: _NAME_LENGTH - len(suffix) - len(mark)] + mark
+    return pipeline + suffix
 
 
 def due(request: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
@@ -65,7 +91,8 @@ def due(request: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
     result = dict(request)
     start, end = (_read(result.get(name)) for name in ("StartDate", "EndDate"))
     if match := re.fullmatch(r"at\((.*)\)", result["ScheduleExpression"]):
-        return result if _read(match[1]) > now else None
+        zone = ZoneInfo(request.get("ScheduleExpressionTimezone", "UTC"))
+        return result if datetime.fromisoformat(match[1]).replace(tzinfo=zone) > now else None
     if end and end <= now:
         return None
     if start and start <= now:
@@ -100,14 +127,19 @@ def put_for(
 ) -> dict[str, str]:
     """Make the schedules of a pipeline what they should be; those for which no run is due any more are left out.
 
+    Without any request it is not known what they should be, and those that are there stay.
+
     :param pipeline: Describe response of the pipeline.
     :param requests: as the conversion writes them, without the ARNs of pipeline and role.
     :param role: ARN of the role with which the Scheduler starts the pipeline.
     :param parameters: values that each start passes; they go before those of the requests.
     :param group: group of schedules.
     :return: see :func:`put`.
-    :raises ScheduleError: see :func:`wanted` and :func:`put`.
+    :raises ScheduleError: there is no request; and see :func:`wanted` and :func:`put`.
     """
+    requests = list(requests)
+    if not requests:
+        raise ScheduleError(f"no schedule is known for the pipeline {pipeline['PipelineName']!r}; give an expression")
     complete = wanted(requests, pipeline, role, parameters, datetime.now(timezone.utc))
     return put(client, complete, pipeline["PipelineArn"], group)
 
@@ -161,7 +193,7 @@ def of_pipeline(client: Any, pipeline_arn: str, group: str = GROUP) -> list[dict
 
 
 def put(client: Any, requests: Iterable[Mapping[str, Any]], pipeline_arn: str, group: str = GROUP) -> dict[str, str]:
-    """Create or update schedules, and delete those that an earlier conversion made and this one does not want.
+    """Create or update schedules, and delete the others of the pipeline that this package has made.
 
     A schedule that was enabled or disabled stays so.
 
@@ -188,9 +220,8 @@ def put(client: Any, requests: Iterable[Mapping[str, Any]], pipeline_arn: str, g
         else:
             client.update_schedule(**new, GroupName=group)
             done[name] = "updated"
-    made = {request["Description"] for request in requests if "Description" in request}
     for name, old in present.items():
-        if old.get("Description") in made:
+        if old.get("Description", "").startswith(MADE):
             client.delete_schedule(Name=name, GroupName=group)
             done[name] = "deleted"
     return done

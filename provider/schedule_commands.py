@@ -77,10 +77,7 @@ def _requests(args: Namespace, name: str) -> list[dict[str, Any]]:
         return [request_for(name, args.expression, args.timezone)]
     if not args.pipeline.endswith(".json"):
         raise ValueError("create needs <name>.pipeline.json, beside which the DAG's schedules are, or --expression")
-    found = [dict(item) for item in read_converted(Path(args.pipeline)).schedules]
-    if not found:
-        raise ValueError(f"{args.pipeline}: the conversion found no schedule; give --expression")
-    return found
+    return [dict(item) for item in read_converted(Path(args.pipeline)).schedules]
 
 
 def _row(item: dict[str, Any]) -> tuple[str, ...]:

@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from sagemaker_provider.definition.findings import Finding, finding
-from sagemaker_provider.hooks.schedule import iso
+from sagemaker_provider.hooks.schedule import MADE, iso, schedule_name
 from sagemaker_provider.operators.names import pipeline_name
 from sagemaker_provider.translator.cron import NoCronError, may_meet, scheduler_crons
 
 SCHEDULED_TIME: Final = "<aws.scheduler.scheduled-time>"
 """What the Scheduler replaces by the time for which a run is due, such as ``2026-01-31T00:00:00Z``."""
 
-_NAME_LENGTH: Final = 64
 _BEFORE_THE_NEXT: Final = timedelta(seconds=59)
 """A last run is due at a full minute; ``EndDate`` may or may not be included, so it lies behind."""
 
@@ -312,8 +310,8 @@ def _pendulum(moment: Any) -> Any:
 
 def _request(dag: Any, timing: Timing, number: int, count: int) -> dict[str, Any]:
     request: dict[str, Any] = {
-        "Name": _name(dag.dag_id, f"-{number}" if count > 1 else ""),
-        "Description": f"Starts the pipeline of the Airflow DAG {dag.dag_id}"[:512],
+        "Name": schedule_name(pipeline_name(dag.dag_id), f"-{number}" if count > 1 else ""),
+        "Description": f"{MADE}of the Airflow DAG {dag.dag_id}"[:512],
         "ScheduleExpression": timing.expression,
         "ScheduleExpressionTimezone": timing.zone,
         "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -322,15 +320,6 @@ def _request(dag: Any, timing: Timing, number: int, count: int) -> dict[str, Any
     }
     dates = {"StartDate": timing.start, "EndDate": timing.end}
     return {**request, **{name: iso(date) for name, date in dates.items() if date}}
-
-
-def _name(dag_id: str, suffix: str) -> str:
-    """The pipeline's name, cut where it is too long for a schedule, then with a mark of its own."""
-    name = pipeline_name(dag_id)
-    if len(name) + len(suffix) > _NAME_LENGTH:
-        mark = f"-{sha256(dag_id.encode()).hexdigest()[:8]}"
-        name = name[: _NAME_LENGTH - len(suffix) - len(mark)] + mark
-    return name + suffix
 
 
 # Dates

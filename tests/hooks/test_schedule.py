@@ -10,18 +10,21 @@ import pytest
 from pipelines_client import Pipelines, definition, parameter, processing
 
 from sagemaker_provider.hooks.schedule import (
+    MADE,
     ScheduleError,
+    due,
     of_pipeline,
     put,
     put_for,
     remove,
     request_for,
+    schedule_name,
     switch,
     wanted,
 )
 
 ROLE = "arn:aws:iam::123456789012:role/Scheduler"
-DAILY = {**request_for("p", "cron(0 6 * * ? *)", "Europe/Berlin"), "Description": "of p"}
+DAILY = {**request_for("p", "cron(0 6 * * ? *)", "Europe/Berlin"), "Description": f"{MADE}of p"}
 
 
 @pytest.fixture
@@ -69,11 +72,55 @@ def test_an_execution_starts_with_what_a_schedule_passes(client: Any, pipeline: 
 
 
 def test_what_a_conversion_no_longer_wants_goes_and_the_rest_stays(client: Any, pipeline: Any) -> None:
-    by_hand = request_for("by-hand", "rate(1 days)", "UTC")
+    by_hand = {**request_for("by-hand", "rate(1 days)", "UTC"), "Description": "of a person"}
     apply(client, pipeline, by_hand)
     apply(client, pipeline, {**DAILY, "Name": "p-1"}, {**DAILY, "Name": "p-2"})
     assert apply(client, pipeline, {**DAILY, "Name": "p-1"}) == {"p-1": "unchanged", "p-2": "deleted"}
     assert [item["Name"] for item in of_pipeline(client, pipeline["PipelineArn"])] == ["by-hand", "p-1"]
+
+
+def test_an_expression_of_ones_own_takes_the_place_of_those_of_the_dag_and_goes_with_them(
+    client: Any, pipeline: Any
+) -> None:
+    of_dag = [{**DAILY, "Name": "p-1"}, {**DAILY, "Name": "p-2"}]
+    apply(client, pipeline, *of_dag)
+    own = request_for("p", "rate(1 days)", "UTC")
+    assert apply(client, pipeline, own) == {"p": "created", "p-1": "deleted", "p-2": "deleted"}
+    assert apply(client, pipeline, *of_dag) == {"p": "deleted", "p-1": "created", "p-2": "created"}
+
+
+def test_without_any_request_nothing_is_changed(client: Any, pipeline: Any) -> None:
+    apply(client, pipeline, DAILY)
+    with pytest.raises(ScheduleError, match="no schedule is known for the pipeline 'p'; give an expression"):
+        apply(client, pipeline)
+    assert len(of_pipeline(client, pipeline["PipelineArn"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "said"),
+    [
+        ("at(2020-01-01T00:00:00)", "UTC", "has passed"),
+        ("at(tomorrow)", "UTC", "Invalid isoformat string"),
+        ("at(2099-01-01T00:00:00)", "Europe/Nowhere", "Nowhere"),
+    ],
+)
+def test_an_expression_that_starts_nothing_is_refused(expression: str, zone: str, said: str) -> None:
+    with pytest.raises(ScheduleError, match=said):
+        request_for("p", expression, zone)
+
+
+def test_a_single_time_is_one_of_its_time_zone() -> None:
+    now = datetime(2026, 11, 24, 9, tzinfo=timezone.utc)  # one in the morning in Los Angeles
+    request = {"ScheduleExpression": "at(2026-11-24T06:00:00)", "ScheduleExpressionTimezone": "America/Los_Angeles"}
+    assert due(request, now) == request
+    assert due({**request, "ScheduleExpressionTimezone": "Europe/Berlin"}, now) is None
+
+
+def test_long_names_are_cut_with_a_mark_of_their_own() -> None:
+    names = {schedule_name(f"{'p' * 70}{number}", suffix) for number in range(3) for suffix in ("", "-1", "-12")}
+    assert len(names) == 9 and max(map(len, names)) == 64
+    assert all(name.startswith("p" * 50) for name in names)
+    assert schedule_name("p", "-1") == "p-1"
 
 
 def test_a_disabled_schedule_stays_disabled(client: Any, pipeline: Any) -> None:
@@ -83,7 +130,7 @@ def test_a_disabled_schedule_stays_disabled(client: Any, pipeline: Any) -> None:
     assert apply(client, pipeline, {**DAILY, "ScheduleExpression": "rate(2 days)"}) == {"p": "updated"}
     (found,) = of_pipeline(client, pipeline["PipelineArn"])
     assert (found["State"], found["ScheduleExpression"]) == ("DISABLED", "rate(2 days)")
-    assert found["Description"] == "of p" and found["Target"]["RoleArn"] == ROLE
+    assert found["Description"] == f"{MADE}of p" and found["Target"]["RoleArn"] == ROLE
 
 
 def test_the_schedule_of_something_else_is_not_touched(client: Any, pipeline: Any) -> None:

@@ -68,4 +68,4 @@ def test_every_way_to_be_wrong(deployed: Commands, arguments: list[str], code: i
 def test_a_dag_without_schedule(deployed: Commands) -> None:
     Path("p.deploy.json").unlink()
     found = deployed("schedule", "create", "p.pipeline.json", *SCHEDULER)
-    assert (found.code, "the conversion found no schedule" in found.err) == (2, True)
+    assert (found.code, "no schedule is known for the pipeline 'p'" in found.err) == (1, True)
