@@ -284,7 +284,7 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
                 break
             identifiers, description = found
             if not self._is_over(attempts, number, found, ended_badly + 1):
-                self.log.info("Taking up %s, which an earlier run of this task has created", identifiers)
+                self.log.info("Going on with %s", identifiers)
                 break
             self._await_end(identifiers, description)
             ended_badly += self._passing(description) is None
@@ -444,8 +444,7 @@ class SageMakerStepOperator(TypedTemplates, AwsSettings, BaseOperator):  # type:
 
     def on_kill(self) -> None:
         """Stop what the task has created and is waiting for, unless only its worker goes away."""
-        late = self._deadline is not None and time.time() >= self._deadline
-        if self._context is not None and not late:
+        if self._context is not None:
             from sagemaker_provider.triggers.interrupts import goes_on
 
             if goes_on(self._context["ti"]):

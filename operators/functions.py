@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -172,9 +173,12 @@ class SageMakerCallbackStepOperator(_OutputsOperator):
                 token=token,
                 work_queue_url=self.queue_url,
                 stop_message=self._message("Stopping") if self.on_interrupt == "stop" else "",
+                deadline=time.time() + self.execution_timeout.total_seconds()
+                if self.execution_timeout is not None
+                else None,
                 **self.aws_settings,
             )
-            self.defer(trigger=trigger, method_name="resume", timeout=self.execution_timeout)
+            self.defer(trigger=trigger, method_name="resume")
         from sagemaker_provider.triggers.callback import receive_answer
 
         while (answer := receive_answer(hook, answer_queue, token)) is None:  # each call waits for itself

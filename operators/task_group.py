@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -311,7 +310,7 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, PipelineOperator):
 
     def _deploy(self, context: Any) -> tuple[Group, str, int | None]:
         """Convert the group and deploy what is different; also gives the pipeline's name and version."""
-        from sagemaker_provider.operators.converted import asset_places, upload
+        from sagemaker_provider.operators.converted import asset_places, carry_out
 
         group: Group = self.converter.convert_group(self, lambda source: self._value(source, context))
         for item in group.findings:
@@ -322,9 +321,10 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, PipelineOperator):
         pipeline = group.converted.pipeline(
             owner=self.dag_id, role=self.role, max_parallel_steps=self.max_parallel_steps, location=self.code_location
         )
-        for uri in upload(asset_places(group.converted, self.code_location), self.aws_hook("s3").conn):
+        places = asset_places(group.converted, self.code_location)
+        deployment, uploaded = carry_out(self.hook, self.hook.plan(pipeline), places, force=self.force)
+        for uri in uploaded:
             self.log.info("Put %s", uri)
-        deployment = self.hook.deploy(pipeline, force=self.force)
         self.log.info("Pipeline %s: %s, version %s", deployment.name, deployment.action, deployment.version)
         return group, deployment.name, deployment.version
 
@@ -363,7 +363,7 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, PipelineOperator):
         """Ask the service to stop an execution for a task that is killed."""
         from sagemaker_provider.triggers.interrupts import goes_on
 
-        if not _is_late(context) and goes_on(context["ti"]):
+        if goes_on(context["ti"]):
             self.log.info("The worker goes away; the next try takes up %s", arn)
         elif self.hook.stop(arn):
             self.log.info("Asked the service to stop %s", arn)
@@ -372,12 +372,6 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, PipelineOperator):
 def _run_of(context: Any) -> str:
     """How the display names of all executions begin that belong to a run of the DAG."""
     return f"airflow-{digest(context, 10, generation=0)}-"
-
-
-def _is_late(context: Any) -> bool:
-    """Whether the ``execution_timeout`` of a running task has passed."""
-    limit = context["task"].execution_timeout
-    return limit is not None and time.time() >= (context["ti"].start_date + limit).timestamp()
 
 
 _LOOKED_AT: Final = 300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,17 +34,27 @@ class CallbackAnswerTrigger(InterruptibleTrigger):
     :param queue_url: queue that takes the answer.
     :param token: token of the callback.
     :param work_queue_url: queue from which the worker took the message.
-    :param stop_message: what is put there when a person ends the waiting.
+    :param stop_message: what is put there when a person or the deadline ends the waiting.
+    :param deadline: time (seconds since 1970) after which the event is an error; Airflow's own timeout of a deferred task
+        would not tell the worker.
     """
 
     def __init__(
-        self, *, queue_url: str, token: str, work_queue_url: str = "", stop_message: str = "", **aws: Any
+        self,
+        *,
+        queue_url: str,
+        token: str,
+        work_queue_url: str = "",
+        stop_message: str = "",
+        deadline: float | None = None,
+        **aws: Any,
     ) -> None:
         super().__init__()
         self.queue_url = queue_url
         self.token = token
         self.work_queue_url = work_queue_url
         self.stop_message = stop_message
+        self.deadline = deadline
         self.set_aws(**aws)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -53,6 +64,7 @@ class CallbackAnswerTrigger(InterruptibleTrigger):
             "token": self.token,
             "work_queue_url": self.work_queue_url,
             "stop_message": self.stop_message,
+            "deadline": self.deadline,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", {**own, **self.aws_settings}
 
@@ -81,6 +93,9 @@ class CallbackAnswerTrigger(InterruptibleTrigger):
                 continue
             if answer is not None:
                 return {"identifiers": identifiers, "answer": answer}
+            if self.deadline is not None and time.time() >= self.deadline:
+                await self.stop_work()
+                return {"identifiers": identifiers, "error": "timeout"}
 
     async def stop_work(self) -> None:
         """Tell the worker to stop."""

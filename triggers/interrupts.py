@@ -8,10 +8,12 @@ Airflow has for the task.
 from __future__ import annotations
 
 import logging
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.triggers.base import BaseTrigger
 
 from sagemaker_provider.hooks.aws import AwsSettings
@@ -45,10 +47,12 @@ def current_state(ti: Any) -> str | None:
 def goes_on(ti: Any) -> bool:
     """Whether a running task was told to end only because its worker shuts down, and another try follows.
 
+    A timeout is none: Airflow calls ``on_kill`` for it while it handles its ``AirflowTaskTimeout``.
+
     Called in a signal handler, so Airflow is asked from a thread: the interrupted code may hold the connection. Where
     Airflow cannot be asked, a person's kill is assumed: a job that nobody wants costs more than one that starts again.
     """
-    if ti.try_number > ti.max_tries:
+    if ti.try_number > ti.max_tries or isinstance(sys.exc_info()[1], AirflowTaskTimeout):
         return False
     executor = ThreadPoolExecutor(max_workers=1)
     try:

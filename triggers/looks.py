@@ -12,6 +12,7 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -62,7 +63,7 @@ class ExecutionSeen(NamedTuple):
     steps: list[dict[str, Any]]
 
 
-def watch(
+async def watch(
     resource: Resource, identifiers: Mapping[str, Any], interval: float, settings: Mapping[str, Any]
 ) -> AsyncGenerator[Seen, None]:
     """The status of a resource, each time it has changed; the last is no longer running.
@@ -78,10 +79,14 @@ def watch(
     :raises botocore.exceptions.BotoCoreError: no call can be made, for example without credentials.
     """
     poller = sharing(settings).poller(resource.describe, lambda calls: ResourceLooks(resource, calls).look)
-    return poller.watch(identifiers, interval)
+    async with aclosing(poller.watch(identifiers, interval)) as seen:
+        async for each in seen:
+            yield each
 
 
-def watch_execution(arn: str, interval: float, settings: Mapping[str, Any]) -> AsyncGenerator[ExecutionSeen, None]:
+async def watch_execution(
+    arn: str, interval: float, settings: Mapping[str, Any]
+) -> AsyncGenerator[ExecutionSeen, None]:
     """A pipeline execution with its steps, each time something has changed; the last is no longer running.
 
     One List call for each look, however many wait for steps of the execution.
@@ -92,7 +97,9 @@ def watch_execution(arn: str, interval: float, settings: Mapping[str, Any]) -> A
     :raises Exception: see :func:`watch`.
     """
     poller = sharing(settings).poller(STEPS, lambda calls: ExecutionLooks(calls).look)
-    return poller.watch({"PipelineExecutionArn": arn}, interval)
+    async with aclosing(poller.watch({"PipelineExecutionArn": arn}, interval)) as seen:
+        async for each in seen:
+            yield each
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, TaskDeferred
 from contexts import Store, context
 
 from sagemaker_provider.operators import SageMakerCallbackStepOperator
@@ -85,3 +87,22 @@ def test_an_answer_that_was_received_is_not_lost(aws: Any, monkeypatch: pytest.M
             step.run()
     assert step.run() == {"OutputParameters": {"rows": "5"}}
     assert len(step.tokens()) == 1
+
+
+def test_a_deferred_wait_that_takes_too_long_tells_the_worker(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Callback(aws, monkeypatch, None)
+    step.answers = [None]
+    task = SageMakerCallbackStepOperator(
+        task_id="c", queue_url=step.queue, aws_conn_id=None, execution_timeout=timedelta(0)
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context("c"))
+    path, arguments = deferred.value.trigger.serialize()
+    trigger = getattr(callback, path.rpartition(".")[2])(**arguments)
+
+    async def first() -> Any:
+        return await anext(trigger.run())
+
+    assert asyncio.run(first()).payload["error"] == "timeout"
+    messages = step.sqs.receive_message(QueueUrl=step.queue, MaxNumberOfMessages=10)["Messages"]
+    assert sorted(json.loads(message["Body"])["status"] for message in messages) == ["Executing", "Stopping"]

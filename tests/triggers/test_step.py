@@ -239,7 +239,7 @@ def test_triggers_wait_at_the_rates_of_the_service(local_sagemaker: Any) -> None
     names = [f"job-{number}" for number in range(12)]
     hanging(local_sagemaker, *names)
     refusals = [
-        local_sagemaker.faults.add("throttling", operation=operation, per_second=0.5, times=None)
+        local_sagemaker.faults.add("throttling", operation=operation, per_second=0.2, times=None)
         for operation in ("ListTrainingJobs", "DescribeTrainingJob")
     ]
 
