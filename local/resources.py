@@ -378,8 +378,11 @@ _DESCRIBED: Final[Mapping[str, Callable[..., dict[str, Any]]]] = {
 
 def _update_endpoint(local: LocalSageMaker, region: str, request: dict[str, Any]) -> dict[str, Any]:
     find(local, region, "EndpointConfig", request["EndpointConfigName"])
-    if find(local, region, "Endpoint", request["EndpointName"])["EndpointStatus"] in ("Creating", "Updating"):
+    status = find(local, region, "Endpoint", request["EndpointName"])["EndpointStatus"]
+    if status in ("Creating", "Updating"):
         raise invalid(f'Cannot update in-progress endpoint "{request["EndpointName"]}".')
+    if status == "Failed":  # API reference, DescribeEndpoint: "DeleteEndpoint is the only operation"
+        raise invalid(f'Cannot update failed endpoint "{request["EndpointName"]}".')
     return _update(KINDS["Endpoint"], local, region, request)
 
 

@@ -1,8 +1,9 @@
 """Which job belongs to a try of a task: the one to take up after a crash, or the next one.
 
 Jobs of a task instance are numbered from 1 in each *generation*. A generation begins with the first try, and again
-when a person clears the task. Airflow raises ``max_tries`` then and at no other time (``clear_task_instances``), so
-``max_tries`` names the generation, whatever becomes of ``retries`` in the DAG meanwhile.
+when a person clears the task. Airflow raises ``max_tries`` then (``clear_task_instances``, or the scheduler for a task
+cleared while it runs), so ``max_tries`` names the generation. Where there is no store, a task whose ``retries`` are
+lowered in the DAG while its run is under way may fail its remaining tries with the failure of its first job.
 
 A new try cannot see whether the one before it has failed with its job or has died. So a job that goes on or has
 succeeded is taken up; one that has ended badly is followed by the next, at most one for each try. Where Airflow has a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -38,9 +38,13 @@ class SageMakerEMRStepOperator(SageMakerStepOperator):
         """A step of this task, on the cluster or on its own one, by its name."""
         config = self.typed(self.config)
         name = self._name(context, number, generation)
-        since = context["dag_run"].start_date - _CLOCKS_DIFFER
+        since = _since(context, generation)
         cluster = config.get("ClusterId") or next(
-            (item["Id"] for item in self.hook.pages("ListClusters", {"CreatedAfter": since}) if item["Name"] == name),
+            (
+                item["Id"]
+                for item in self.hook.pages("ListClusters", {"CreatedAfter": since} if since else {})
+                if item["Name"] == name
+            ),
             None,
         )
         steps = self.hook.pages("ListSteps", {"ClusterId": cluster}) if cluster else ()
@@ -125,7 +129,8 @@ class SageMakerEMRServerlessStepOperator(SageMakerStepOperator):
         application = config.get("ApplicationId") or self._application(context, number, generation)
         if application is None:
             return None
-        request = {"applicationId": application, "createdAtAfter": context["dag_run"].start_date - _CLOCKS_DIFFER}
+        since = _since(context, generation)
+        request = {"applicationId": application, **({"createdAtAfter": since} if since else {})}
         try:
             runs = [run for run in self.hook.pages("ListJobRuns", request) if run.get("name") == name]
         except ClientError as error:  # no such application: starting the job says so
@@ -192,3 +197,8 @@ class SageMakerEMRServerlessStepOperator(SageMakerStepOperator):
             time.sleep(min(self.poll_interval, 10))
         self.hook.call("DeleteApplication", application)
         self.log.info("Deleted the application %s", application)
+
+
+def _since(context: Any, generation: int | None) -> datetime | None:
+    """From when on jobs of a generation can be; a clear moves the start of the run, so for earlier ones it is not known."""
+    return None if generation is not None else context["dag_run"].start_date - _CLOCKS_DIFFER

@@ -113,7 +113,7 @@ class _CreateOrUpdateOperator(SageMakerStepOperator):
         """Create or update, unless it is already as requested or becoming so."""
         from botocore.exceptions import ClientError
 
-        from sagemaker_provider.hooks.step import exists_already
+        from sagemaker_provider.hooks.step import exists_already, label, reason_of
 
         request, resource = self.request(context), self.resource
         identifiers = {member: request[path] for member, path in resource.identifiers.items()}
@@ -126,11 +126,18 @@ class _CreateOrUpdateOperator(SageMakerStepOperator):
                 if not exists_already(error):
                     raise
                 current = self.hook.describe(resource, identifiers)  # an answer was lost
-        state, becoming = state_of(resource, current)[0], current.get("PendingDeploymentSummary") or current
-        as_wanted = all(becoming.get(member) == request.get(member) for member in self.unchanged)
-        if as_wanted and state in ((State.SUCCEEDED, State.RUNNING) if self.unchanged else (State.RUNNING,)):
+        becoming = current.get("PendingDeploymentSummary") or current
+        as_wanted = self.unchanged and all(becoming.get(member) == request.get(member) for member in self.unchanged)
+        if as_wanted and state_of(resource, current)[0] in (State.SUCCEEDED, State.RUNNING):
             self.log.info("%s is as requested already, or being changed", identifiers)
             return identifiers
+        self._await_end(identifiers, current)
+        current = self.hook.describe(resource, identifiers)
+        if state_of(resource, current)[0] is State.FAILED:
+            raise AirflowException(
+                f"{self.task_id}: {label(identifiers)} has failed and can only be deleted; delete it first:"
+                f" {reason_of(resource, current)}"
+            )
         assert resource.update is not None
         members = shapes.request_shape(resource.service, resource.update).members
         self.log.info("Updating %s", identifiers)

@@ -12,8 +12,11 @@ from fake_aws import ServiceError
 from sagemaker_provider.operators import (
     SageMakerEndpointConfigStepOperator,
     SageMakerEndpointStepOperator,
+    SageMakerInferenceComponentStepOperator,
     SageMakerRegisterModelStepOperator,
 )
+
+ROLE = "arn:aws:iam::123456789012:role/SageMakerRole"
 
 
 def endpoint_config(instances: int) -> SageMakerEndpointConfigStepOperator:
@@ -116,3 +119,54 @@ def test_what_a_lost_answer_created_is_taken_up(aws: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(aws.sagemaker, "describe", described)
     made().execute(context("e"))
     assert [len(items) for items in aws.sagemaker.items.values() if items] == [1]
+
+
+def local_endpoint(local_sagemaker: Any, *configs: str) -> Any:
+    """Make a model and endpoint configurations; gives a task of the endpoint for a configuration."""
+    client = local_sagemaker.client("sagemaker")
+    client.create_model(ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": "image"})
+    variant = {"VariantName": "all", "ModelName": "m", "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    for config in configs:
+        client.create_endpoint_config(EndpointConfigName=config, ProductionVariants=[variant])
+    return lambda config: SageMakerEndpointStepOperator(
+        task_id="e",
+        config={"EndpointName": "churn", "EndpointConfigName": config},
+        deferrable=False,
+        poll_interval=0.05,
+        aws_conn_id=None,
+    )
+
+
+def test_an_endpoint_that_has_failed_is_not_updated_and_its_reason_is_told(local_sagemaker: Any) -> None:
+    task = local_endpoint(local_sagemaker, "one")
+    local_sagemaker.faults.add("capacity", operation="CreateEndpoint")
+    with pytest.raises(AirflowException, match=r"churn has failed .* delete it first: CapacityError"):
+        task("one").execute(context("e"))
+    assert "UpdateEndpoint" not in [call.operation for call in local_sagemaker.calls]
+
+
+def test_a_change_of_somebody_else_is_waited_for_and_is_not_taken_for_the_own(local_sagemaker: Any) -> None:
+    task = local_endpoint(local_sagemaker, "one", "two", "three")
+    client = local_sagemaker.client("sagemaker")
+    task("one").execute(context("e"))
+    client.update_endpoint(EndpointName="churn", EndpointConfigName="two")
+    assert task("three").execute(context("e"))["EndpointConfigName"] == "three"
+
+    component = {
+        "InferenceComponentName": "c",
+        "EndpointName": "churn",
+        "VariantName": "all",
+        "Specification": {"ModelName": "m"},
+        "RuntimeConfig": {"CopyCount": 1},
+    }
+    client.create_inference_component(**component)
+    own = SageMakerInferenceComponentStepOperator(
+        task_id="c",
+        config={**component, "RuntimeConfig": {"CopyCount": 2}},
+        deferrable=False,
+        poll_interval=0.05,
+        aws_conn_id=None,
+    )
+    own.execute(context("c"))
+    updates = [call.request for call in local_sagemaker.calls if call.operation == "UpdateInferenceComponent"]
+    assert [item["RuntimeConfig"] for item in updates] == [{"CopyCount": 2}]
