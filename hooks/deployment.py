@@ -83,6 +83,11 @@ class Plan:
     kept: Mapping[str, Any] = field(default_factory=dict)
     refusal: str | None = None
 
+    def require_owner(self) -> None:
+        """Raise :class:`PipelineError` where the deployment would be refused without ``force``."""
+        if self.refusal:
+            raise PipelineError(self.refusal)
+
     def touches(self, member: str) -> bool:
         """Whether a member of the request becomes different."""
         return any(change.place[0] == member for change in self.changes)
@@ -126,13 +131,13 @@ def changes_to(
     :param versions: its versions, the latest first.
     """
     aliases = {alias for item in versions[:1] for alias in item.get("PipelineVersionAliases", ())}
-    before = {
+    before: dict[str, Any] = {
         "RoleArn": current.get("RoleArn"),
         "PipelineDescription": current.get("PipelineDescription"),
         "PipelineDisplayName": current.get("PipelineDisplayName"),
         "ParallelismConfiguration": current.get("ParallelismConfiguration"),
         "Tags": {key: value for key, value in tags.items() if key in pipeline.tags or key.startswith(_OWN_TAGS)},
-        "PipelineVersionAliases": dict.fromkeys(sorted(aliases & set(pipeline.aliases)), True) or None,
+        "PipelineVersionAliases": {alias: {} for alias in sorted(aliases & set(pipeline.aliases))} or None,
     }
     named = members(pipeline, {})
     owner = tags.get(OWNER_TAG)
@@ -173,7 +178,7 @@ def members(pipeline: Pipeline, before: Mapping[str, Any]) -> dict[str, Any]:
             "ParallelismConfiguration", before.get("ParallelismConfiguration")
         ),
         "Tags": tags_of(pipeline),
-        "PipelineVersionAliases": dict.fromkeys(pipeline.aliases, True) or None,
+        "PipelineVersionAliases": {alias: {} for alias in pipeline.aliases} or None,
     }
 
 

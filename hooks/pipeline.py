@@ -126,8 +126,8 @@ class SageMakerPipelineHook(AwsBaseHook):  # type: ignore[misc]
         :raises PipelineError: the pipeline belongs to another, or was changed by another since the plan was made.
         """
         pipeline = plan.pipeline
-        if plan.refusal and not force:
-            raise PipelineError(plan.refusal)
+        if not force:
+            plan.require_owner()
         if plan.arn is None:
             return self._create(plan)
         if not plan.changes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -19,7 +19,7 @@ from sagemaker_provider.definition.expressions import decode
 from sagemaker_provider.operators.names import pipeline_name
 
 if TYPE_CHECKING:
-    from sagemaker_provider.hooks.pipeline import Pipeline
+    from sagemaker_provider.hooks.pipeline import Deployment, Pipeline, Plan, SageMakerPipelineHook
 
 _Read = TypeVar("_Read")
 
@@ -51,6 +51,16 @@ class Converted:
     schedules: Sequence[Mapping[str, Any]] = ()
     date_parameters: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, pipeline: Mapping[str, Any], definition: str, *rest: Any) -> Converted:
+        """What a conversion has made.
+
+        :param pipeline: members of the CreatePipeline request, ``PipelineName`` among them.
+        :param rest: assets, schedules and date parameters.
+        """
+        request = {key: value for key, value in pipeline.items() if key != "PipelineName"}
+        return cls(pipeline["PipelineName"], definition, request, *rest)
+
     @property
     def dag_id(self) -> str | None:
         """The DAG it was made from, where it was made from one."""
@@ -65,6 +75,15 @@ class Converted:
     def functions(self) -> list[str]:
         """The CloudFormation templates of the functions that its steps call."""
         return sorted(name for name in self.assets if name.startswith(FUNCTIONS) and name.endswith(".yaml"))
+
+    def folder(self, places: Iterable[str]) -> str | None:
+        """The code location, from the place of the first of the assets; ``None`` where there are no places.
+
+        :param places: S3 URIs, see :func:`asset_places`.
+        """
+        return next(
+            (uri.removesuffix(f"/{name}") for uri in places for name in self.assets if uri.endswith(f"/{name}")), None
+        )
 
     def pipeline(self, *, owner: str | None = None, role: str | None = None, **members: Any) -> Pipeline:
         """The pipeline to be deployed.
@@ -233,3 +252,19 @@ def upload(places: Mapping[str, bytes], s3: Any) -> list[str]:
             s3.put_object(Bucket=bucket, Key=key, Body=content)
             put.append(uri)
     return put
+
+
+def carry_out(
+    hook: SageMakerPipelineHook, plan: Plan, places: Mapping[str, bytes], *, force: bool = False
+) -> tuple[Deployment, list[str]]:
+    """Do what a plan says, after what its steps read was put into S3.
+
+    :param places: see :func:`asset_places`.
+    :param force: take over a pipeline that another has deployed.
+    :return: what was done, and the URIs that were put.
+    :raises PipelineError: see :meth:`SageMakerPipelineHook.carry_out`; nothing is put for a plan that is refused.
+    """
+    if not force:
+        plan.require_owner()
+    uploaded = upload(places, hook.client("s3")) if places else []
+    return hook.carry_out(plan, force=force), uploaded

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
 from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, Resource
 from sagemaker_provider.hooks.aws import AwsSettings
 from sagemaker_provider.operators.base import Found, SageMakerStepOperator
-from sagemaker_provider.operators.converted import Converted, asset_places, owner_by_name, read_converted, upload
+from sagemaker_provider.operators.converted import Converted, asset_places, carry_out, owner_by_name, read_converted
 from sagemaker_provider.operators.links import SageMakerExecutionLink
 from sagemaker_provider.operators.names import digest, job_name
 from sagemaker_provider.operators.references import Reference
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 1000
 """How many of the latest executions are looked at for one that an earlier run of the task has started."""
+
+
+def _names(value: Sequence[str]) -> tuple[str, ...]:
+    """Names from a list, or from the text that a template has become."""
+    return (value,) if isinstance(value, str) and value else tuple(value)
 
 
 class PipelineOperator(AwsSettings, BaseOperator):  # type: ignore[misc]
@@ -131,13 +136,12 @@ class SageMakerPipelineDeployOperator(PipelineOperator):
             description=self.description,
             tags={**converted.tags, **self.tags} if self.tags else None,
             max_parallel_steps=int(self.max_parallel_steps) if self.max_parallel_steps else None,
-            aliases=tuple(self.aliases) or None,
-            location=self.code_location,
+            aliases=_names(self.aliases) or None,
+            location=self.code_location or converted.folder(places),
         )
-        plan = self.hook.plan(pipeline)
-        if places:
-            self.log.info("Uploaded %s", upload(places, self.hook.client("s3")))
-        done = self.hook.carry_out(plan, force=self.force)
+        done, uploaded = carry_out(self.hook, self.hook.plan(pipeline), places, force=self.force)
+        if uploaded:
+            self.log.info("Uploaded %s", uploaded)
         for change in done.changes:
             self.log.info("%s", ".".join(change.place))
         self.log.info("Pipeline %s: %s, version %s", done.name, done.action, done.version)
@@ -270,7 +274,7 @@ class SageMakerPipelineStartOperator(ExecutionOperator):
             version=int(self.version) if self.version else None,
             alias=self.alias or None,
             max_parallel_steps=int(self.max_parallel_steps) if self.max_parallel_steps else None,
-            steps=self.steps,
+            steps=_names(self.steps),
             source_execution=self.source_execution or None,
         )
         return {"PipelineExecutionArn": arn}

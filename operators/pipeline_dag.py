@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from sagemaker_provider.operators.converted import DEFINITION, Converted, asset_places, read_converted, upload
+from sagemaker_provider.operators.converted import DEFINITION, Converted, asset_places, carry_out, read_converted
 from sagemaker_provider.operators.names import pipeline_name as name_of_pipeline
 from sagemaker_provider.operators.pipeline import SageMakerPipelineStartOperator
 
@@ -71,10 +71,10 @@ class SageMakerPipelineDagOperator(SageMakerPipelineStartOperator):
             places = asset_places(converted, self.code_location)
         except ValueError as error:
             raise AirflowFailException(f"{self.task_id}: {error}") from None
-        for uri in upload(places, self.aws_hook("s3").conn):
+        pipeline = converted.pipeline(role=self.role, location=self.code_location or converted.folder(places))
+        deployment, uploaded = carry_out(self.pipelines, self.pipelines.plan(pipeline), places, force=self.force)
+        for uri in uploaded:
             self.log.info("Put %s", uri)
-        pipeline = converted.pipeline(role=self.role, location=self.code_location)
-        deployment = self.pipelines.deploy(pipeline, force=self.force)
         self.log.info("Pipeline %s: %s, version %s", deployment.name, deployment.action, deployment.version)
         dates = {name: self.render_template(template, context) for name, template in converted.date_parameters.items()}
         given = json.loads(self.parameters) if isinstance(self.parameters, str) else self.parameters or {}
@@ -107,6 +107,6 @@ class SageMakerPipelineDagOperator(SageMakerPipelineStartOperator):
         if len(dags) != 1:
             raise ValueError(f"{self.file} has the DAGs {', '.join(dag.dag_id for dag in dags)}: give dag_id")
         (dag,) = dags
-        request = {key: value for key, value in dag.pipeline.items() if key != "PipelineName"}
         assert dag.definition is not None, "a DAG without a definition has errors"
-        return Converted(self.pipeline_name, dag.definition, request, dag.assets, (), dag.date_parameters)
+        named = {**dag.pipeline, "PipelineName": self.pipeline_name}
+        return Converted.of(named, dag.definition, dag.assets, (), dag.date_parameters)

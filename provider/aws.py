@@ -26,7 +26,10 @@ def pipeline_hook(args: Namespace) -> SageMakerPipelineHook:
 
 
 def calls_aws(command: Callable[[Namespace], int]) -> Callable[[Namespace], int]:
-    """A command that ends with one sentence and exit code 1 where AWS or Airflow refuses what it asks for."""
+    """A command that ends with one sentence where what it asks for is refused.
+
+    Exit code 1: AWS or Airflow refuses; 2: a file or a value of the command line is not of its form.
+    """
 
     @functools.wraps(command)
     def run(args: Namespace) -> int:
@@ -43,6 +46,8 @@ def calls_aws(command: Callable[[Namespace], int]) -> Callable[[Namespace], int]
                 usage_error(sentence(error))
             except (AirflowException, BotoCoreError) as error:
                 usage_error(" ".join(str(error).split()))
+            except ValueError as error:  # of a file or of what the command line says
+                codes[0] = usage_error(" ".join(str(error).split()))
 
         # Hooks log where their credentials come from, on standard output.
         suppress_logs_and_warning(told)(Namespace(**{**vars(args), "verbose": False}))

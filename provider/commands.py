@@ -25,7 +25,6 @@ from sagemaker_provider.definition.model import EXPERIMENT_OF_THE_PIPELINE
 
 if TYPE_CHECKING:
     from sagemaker_provider.operators.converted import Converted
-    from sagemaker_provider.translator.defaults import Defaults
     from sagemaker_provider.translator.worker import ConvertedDag, Request
 
 DONE, FOUND, USAGE = 0, 1, 2
@@ -63,7 +62,7 @@ def convert(args: Namespace) -> int:
             files_of_dag = {
                 **{place_of_assets / name: item for name, item in dag.assets.items()},
                 target: f"{dag.definition}\n".encode(),
-                deploy: f"{as_converted(dag, request.settings.defaults).deploy_json()}\n".encode(),
+                deploy: f"{as_converted(dag).deploy_json()}\n".encode(),
             }
             for place, content in files_of_dag.items():
                 try:
@@ -102,26 +101,12 @@ def convert(args: Namespace) -> int:
     return FOUND if fails(findings, args.strict) else DONE
 
 
-def as_converted(dag: ConvertedDag, defaults: Defaults) -> Converted:
-    """A converted DAG without errors as it is deployed: its pipeline runs with the role that its DAG's jobs have.
-
-    :param defaults: conversion settings.
-    """
+def as_converted(dag: ConvertedDag) -> Converted:
+    """A converted DAG without errors as it is deployed."""
     from sagemaker_provider.operators.converted import Converted
 
     assert dag.definition is not None
-    role = defaults.value(dag.dag_id, "", "role")
-    return Converted(
-        dag.pipeline["PipelineName"],
-        dag.definition,
-        {
-            **{key: value for key, value in dag.pipeline.items() if key != "PipelineName"},
-            **({"RoleArn": role} if role and role.startswith("arn:") else {}),
-        },
-        dag.assets,
-        dag.schedules,
-        dag.date_parameters,
-    )
+    return Converted.of(dag.pipeline, dag.definition, dag.assets, dag.schedules, dag.date_parameters)
 
 
 def conversion_request(args: Namespace) -> Request:

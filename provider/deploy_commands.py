@@ -17,6 +17,7 @@ from rich.tree import Tree
 from sagemaker_provider.aws import calls_aws, pipeline_hook
 from sagemaker_provider.commands import DONE, FOUND, as_converted, conversion_request, fails, usage_error
 from sagemaker_provider.definition.findings import Severity
+from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, State, state_of
 from sagemaker_provider.report import console, show
 
 if TYPE_CHECKING:
@@ -31,24 +32,25 @@ DIFFERS: Final = 3
 @calls_aws
 def deploy(args: Namespace) -> int:
     """``deploy``: all pipelines are looked at before the first is changed."""
+    from sagemaker_provider.operators.converted import carry_out
+
     prepared = _prepared(args)
     if isinstance(prepared, int):
         return prepared
     hook, wanted = prepared
     if refused := [plan.refusal for _, plan, _ in wanted if plan.refusal and not args.force]:
         return _fail(f"{reason} with --force" for reason in refused)
-    report = []
-    for converted, plan, places in wanted:
-        from sagemaker_provider.operators.converted import upload
-
-        uploaded = upload(places, hook.client("s3")) if places else []
-        done = hook.carry_out(plan, force=args.force)
-        report.append({**_as_json(plan), "action": done.action, "arn": done.arn, "version": done.version})
-        report[-1] |= {"uploaded": uploaded, "functions": converted.functions}
-        if args.format == "text":
-            _show_deployment(plan, done, uploaded, converted)
-    if args.format == "json":
-        print(json.dumps({"pipelines": report}, indent=2, sort_keys=True))
+    report: list[dict[str, Any]] = []
+    try:
+        for converted, plan, places in wanted:
+            done, uploaded = carry_out(hook, plan, places, force=args.force)
+            report.append({**_as_json(plan), "action": done.action, "arn": done.arn, "version": done.version})
+            report[-1] |= {"uploaded": uploaded, "functions": converted.functions}
+            if args.format == "text":
+                _show_deployment(plan, done, uploaded, converted)
+    finally:  # those before one that fails are deployed
+        if args.format == "json":
+            print(json.dumps({"pipelines": report}, indent=2, sort_keys=True))
     return DONE
 
 
@@ -75,14 +77,15 @@ def delete(args: Namespace) -> int:
 
     hook, name = pipeline_hook(args), pipeline_name_of(args.pipeline)
     found = hook.find_or_fail(name)
-    running = [item for item in hook.executions(name) if item["PipelineExecutionStatus"] in ("Executing", "Stopping")]
+    every = hook.executions(name)
+    running = [item for item in every if state_of(PIPELINE_EXECUTION, item)[0] is State.RUNNING]
     if running:
         ids = ", ".join(item["PipelineExecutionArn"].rpartition("/")[2] for item in running)
         return _fail([f"pipeline {name!r} has running executions: {ids}; stop them first"])
     if not args.yes:
         if not sys.stdin.isatty():
             return usage_error("delete asks before it deletes; without a terminal, give --yes")
-        answer = input(f"Delete {found['PipelineArn']} with its {len(hook.executions(name))} executions? [y/N] ")
+        answer = input(f"Delete {found['PipelineArn']} with its {len(every)} executions? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
             return _fail(["nothing is deleted"])
     tagged = hook.tags(found["PipelineArn"]).get(OWNER_TAG)
@@ -163,23 +166,17 @@ def _prepared(args: Namespace) -> tuple[SageMakerPipelineHook, list[_Wanted]] | 
     for item in converted:
         try:
             places = asset_places(item, args.code_location)
-            location = args.code_location or next((_folder(uri, item) for uri in places), None)
             pipeline = item.pipeline(
                 owner=args.owner,
                 role=args.role,
                 max_parallel_steps=args.max_parallel_steps,
                 aliases=tuple(args.alias) or None,
-                location=location,
+                location=args.code_location or item.folder(places),
             )
             wanted.append((item, hook.plan(pipeline), places))
         except (PipelineError, ValueError) as error:
             problems.append(str(error))
     return _fail(problems) if problems else (hook, wanted)
-
-
-def _folder(uri: str, converted: Converted) -> str:
-    """The code location, from the place of one of the assets."""
-    return next(uri.removesuffix(f"/{name}") for name in converted.assets if uri.endswith(f"/{name}"))
 
 
 def _converted(path: str, args: Namespace) -> Iterable[Converted | None]:
@@ -206,7 +203,7 @@ def _converted(path: str, args: Namespace) -> Iterable[Converted | None]:
             differences = sum(item.severity is Severity.DIFFERENCE for item in dag.findings)
             if differences:
                 usage_error(f"{dag.dag_id}: {differences} differences, which 'convert' shows")
-            yield as_converted(dag, request.settings.defaults)
+            yield as_converted(dag)
 
 
 def _fail(problems: Iterable[str]) -> int:
@@ -236,7 +233,7 @@ def _show_deployment(plan: Plan, done: Deployment, uploaded: list[str], converte
     version = f", version {done.version}" if done.version else ""
     out.print(Text.assemble((done.name, "bold"), f": {done.action}{version}  ", (done.arn, "dim")))
     if uploaded:
-        out.print(Text(f"  uploaded: {len(uploaded)} files to {_folder(uploaded[0], converted)}"))
+        out.print(Text(f"  uploaded: {len(uploaded)} files to {converted.folder(uploaded)}"))
     for name in converted.functions:
         out.print(
             Text(
@@ -290,7 +287,7 @@ def _short(value: Any, characters: int = 120) -> str:
     """A value as the end of a line; a step by its type only."""
     if isinstance(value, dict) and "Type" in value:
         return f"  {value['Type']}"
-    if value in ({}, True):
+    if value == {}:
         return ""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     return f": {text if len(text) <= characters else text[: characters - 3] + '...'}"

@@ -17,14 +17,13 @@ from rich.text import Text
 
 from sagemaker_provider.aws import calls_aws, pipeline_hook
 from sagemaker_provider.commands import DONE, FOUND, usage_error
+from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, State, state_of
 from sagemaker_provider.deploy_commands import pipeline_name_of
 from sagemaker_provider.execution_report import comparison, duration, execution_tree, facts, local_time
 from sagemaker_provider.report import console, table
 
 if TYPE_CHECKING:
     from sagemaker_provider.hooks.pipeline import SageMakerPipelineHook
-
-_RUNNING = ("Executing", "Stopping")
 
 
 @calls_aws
@@ -35,7 +34,7 @@ def start(args: Namespace) -> int:
     except ValueError as error:
         return usage_error(str(error))
     hook = pipeline_hook(args)
-    source = _execution(hook, args.source if "/" in args.source else name) if args.source else None
+    source = _execution(hook, name if args.source == "latest" else args.source) if args.source else None
     arn = hook.start(
         name,
         parameters,
@@ -128,7 +127,6 @@ def stop(args: Namespace) -> int:
     arn = _execution(hook, args.execution)
     if not hook.stop(arn):
         usage_error(f"{arn} has ended already: {hook.describe(arn)['PipelineExecutionStatus']}")
-        return DONE
     return _followed(hook, arn, args, stopping=True)
 
 
@@ -153,7 +151,8 @@ def _execution(hook: SageMakerPipelineHook, text: str) -> str:
 
     if text.startswith("arn:") and ":pipeline/" in text and "/execution/" in text:
         return text
-    name, _, identifier = ("", "", "") if text.endswith(".json") else text.partition("/")
+    whole = text.endswith(".json") or text.startswith("arn:")
+    name, _, identifier = ("", "", "") if whole else text.partition("/")
     name = name if identifier else pipeline_name_of(text)
     pipeline = hook.find_or_fail(name)
     if identifier:
@@ -170,6 +169,8 @@ def _parameters(args: Namespace) -> dict[str, Any]:
     :raises ValueError: they cannot be understood.
     """
     given = given_parameters(args.parameter)
+    if args.data_interval and not args.date:
+        raise ValueError("--data-interval needs --date")
     return {**(_dates(args, given) if args.date else {}), **given}
 
 
@@ -221,6 +222,7 @@ def _followed(hook: SageMakerPipelineHook, arn: str, args: Namespace, *, stoppin
         else:
             print(arn)
         return DONE
+    usage_error(arn)
     code = _watch(hook, arn, args)
     return DONE if stopping else code
 
@@ -242,7 +244,7 @@ def _watch(hook: SageMakerPipelineHook, arn: str, args: Namespace) -> int:
     with Live(console=console(), auto_refresh=False) if live else nullcontext() as screen:
         while True:
             execution, steps = hook.describe(arn), hook.steps(arn)
-            running = execution["PipelineExecutionStatus"] in _RUNNING
+            running = state_of(PIPELINE_EXECUTION, execution)[0] is State.RUNNING
             if screen is not None:
                 screen.update(execution_tree(execution, steps, definition), refresh=True)
             else:

@@ -94,7 +94,7 @@ class Conversion:
     :param definition: the definition; ``None`` when there is an error among the findings.
     :param findings: all findings, errors first.
     :param pipeline: members of a CreatePipeline request that come from the DAG: ``PipelineName``,
-        ``PipelineDescription``, ``Tags``, ``ParallelismConfiguration``.
+        ``PipelineDescription``, ``RoleArn`` where the setting ``role`` is an ARN, ``Tags``, ``ParallelismConfiguration``.
     :param assets: files that steps need, by their paths below the setting ``code_location``.
     :param schedules: requests to EventBridge Scheduler, see :func:`~sagemaker_provider.translator.schedule.schedules`.
     :param date_parameters: parameters that are dates: name -> template, as :func:`.dates.render_dates` takes them.
@@ -175,7 +175,7 @@ class _Compiler:
     translated: Mapping[str, Translation] = field(default_factory=dict)
 
     def run(self) -> Conversion:
-        request, found = pipeline_request(self.dag)
+        request, found = pipeline_request(self.dag, self.settings.defaults.value(self.dag.dag_id, "", "role"))
         self.findings += found
         self.read()
         if circle := graphs.cycle(self.graph):

@@ -45,9 +45,7 @@ def convert_group(launch: SageMakerPipelineLaunchOperator, value: Callable[[Any]
     conversion = _conversion(launch, launch.dag, Settings(), value)
     if conversion.definition is None or errors(conversion.findings):
         return Group(conversion.findings, None, {}, {})
-    request = dict(conversion.pipeline)
-    name = request.pop("PipelineName")
-    converted = Converted(name, str(conversion.definition.to_json()), request, conversion.assets)
+    converted = Converted.of(conversion.pipeline, conversion.definition.to_json(), conversion.assets)
     tasks = {
         task_id: [_step(item, isinstance(launch.dag.get_task(task_id), SageMakerStepOperator)) for item in items]
         for task_id, items in conversion.tasks.items()
@@ -75,7 +73,7 @@ def _conversion(
     """The conversion of a group, with the settings of the group before those for all."""
     given = {"role": launch.role, "code_location": launch.code_location}
     own = {**{name: item for name, item in given.items() if item}, **launch.settings}
-    defaults = Defaults.from_object({**settings.defaults.values, **own})
+    defaults = Defaults.from_object(own).over(settings.defaults)
     conversion = convert(dag, replace(settings, defaults=defaults), task_ids=launch.task_ids, value=value)
     return replace(conversion, pipeline={**conversion.pipeline, "PipelineName": _name(launch)})
 

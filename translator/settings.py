@@ -146,13 +146,18 @@ NO_EFFECT: Final = {
 """Arguments that change nothing about what runs, by the reason."""
 
 
-def pipeline_request(dag: Any) -> tuple[dict[str, Any], list[Finding]]:
-    """The members of a CreatePipeline request that come from the DAG, and findings."""
+def pipeline_request(dag: Any, role: Any = None) -> tuple[dict[str, Any], list[Finding]]:
+    """The members of a CreatePipeline request that come from the DAG, and findings.
+
+    :param role: the setting ``role`` of the DAG: the pipeline runs with the role that its jobs have, if that is an ARN.
+    """
     name = pipeline_name(dag.dag_id)
     findings = [finding("SMP701", f"the pipeline is called {name!r}")] if name != dag.dag_id else []
     request: dict[str, Any] = {"PipelineName": name}
     if text := (dag.description or dag.doc_md):
         request["PipelineDescription"] = " ".join(str(text).split())[: limits.DESCRIPTION]  # the API takes one line
+    if str(role).startswith("arn:"):
+        request["RoleArn"] = str(role)
     request["Tags"] = [{"Key": DAG_ID_TAG, "Value": _tag_text(dag.dag_id)}]
     keys = sorted({_tag_text(f"airflow:tag:{tag}")[:128] for tag in dag.tags or ()})
     request["Tags"] += [{"Key": key, "Value": ""} for key in keys]
