@@ -637,6 +637,16 @@ RULES: Final[dict[str, Rule]] = {
                 "A parameter without default says where something is, so the policy has a placeholder there, which allows nothing.",
                 "Give its value with --parameter NAME=VALUE.",
             ),
+            "SMP824": (
+                "Number of the try",
+                "Where Airflow tries a task of the group again, the execution goes on, and the code of the step sees its first try.",
+                "Do not let the code depend on the number of the try.",
+            ),
+            "SMP825": (
+                "Settings of a task group",
+                "The task group has them for the pipeline that it starts; the pipeline of the whole DAG does not take them over.",
+                "Give the settings to the conversion, and the rest to deploy and start, or deploy the pipeline of the group alone.",
+            ),
             "SMP853": (
                 "Work that the definition does not name",
                 "The service makes resources of its own with the role of the job, and the policy does not allow that.",

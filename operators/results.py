@@ -103,13 +103,24 @@ def foreign_result(
             context["ti"].xcom_push(key=key, value=other)
         if not hasattr(task, "execute_callable"):
             return value
-        task.execute_callable = lambda: value
+
+        async def later() -> Any:
+            return value
+
+        task.execute_callable, task.aexecute_callable = lambda: value, later
         return execute(context)
     if "path" in found:
         properties = description or {"OutputParameters": _typed(item, metadata)}
         return paths.look_up(properties, tuple(found["path"]), lists)
     if "wrapper" in found:
-        return {found["wrapper"]: description}
+        whole = {found["wrapper"]: description}
+        for kind, member in found["beside"].items():
+            other = STEP_TYPES[kind].resource
+            assert other is not None
+            assert other.name is not None
+            hook = task.launch.aws_hook(other.service)
+            whole[kind] = hook.describe(other, {other.name: description[member]})
+        return whole
     task.log.info("The step has nothing that is the XCom of this task")
     return None
 

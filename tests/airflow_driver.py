@@ -72,7 +72,7 @@ def mark(dag_id: str, run_id: str, task_id: str, state: str) -> None:
     """Give a task a state, as a person does."""
     with create_session() as session:
         wanted = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}
-        session.query(TaskInstance).filter_by(**wanted).one().set_state(state, session)
+        session.query(TaskInstance).filter_by(**wanted).one().set_state(state, session=session)
 
 
 COMMANDS = {command.__name__: command for command in (trigger, runs, tasks, clear, mark)}

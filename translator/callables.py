@@ -53,7 +53,8 @@ class Reads:
     :param context: keys of the context.
     :param params: names of params; ``None`` when which ones is not known.
     :param conf: keys of the run's conf -> default, for those that have one; ``None`` when which ones is not known.
-    :param xcoms: tasks whose XComs it pulls; ``None`` when which ones is not known.
+    :param xcoms: tasks and keys of the XComs that it pulls, a key being ``None`` when it is not known; ``None`` when it is
+        not known of which tasks.
     :param variables: names of Variables -> default, for those that have one.
     :param attributes: ``ti``, ``task``, ``dag``, ``dag_run`` -> attributes that it reads of them.
     :param problems: (code, message) of findings.
@@ -62,7 +63,7 @@ class Reads:
     context: tuple[str, ...]
     params: tuple[str, ...] | None = ()
     conf: dict[str, Any] | None = field(default_factory=dict)
-    xcoms: tuple[str, ...] | None = ()
+    xcoms: tuple[tuple[str, str | None], ...] | None = ()
     variables: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, set[str]] = field(default_factory=dict)
     problems: tuple[tuple[str, str], ...] = ()
@@ -95,13 +96,14 @@ def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positio
     keys |= dates & set(contexts.INTERVAL) | ({"logical_date"} if dates & {"logical_date", "execution_date"} else set())
     if any(item.attributes("run_id") for item in code) and keys & {"dag_run", "ti", "task_instance"}:
         keys.add("run_id")
-    pulled = [name for item in code for name in item.pulls()]
+    pulled = dict.fromkeys(pair for item in code for pair in item.pulls())
+    xcoms = tuple((task, key) for task, key in pulled if task is not None)
     variables, wrong = _variables(code)
     return Reads(
         tuple(sorted(keys)),
         None if params is None else tuple(sorted(params)),
         conf,
-        None if None in pulled else tuple(dict.fromkeys(name for name in pulled if name)),
+        xcoms if len(xcoms) == len(pulled) else None,
         variables,
         read,
         (*problems, *wrong),

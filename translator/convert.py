@@ -142,7 +142,7 @@ def convert(
     settings, starter, found = settings or Settings(), None, []
     if task_ids is not None:
         kept = frozenset(task_ids)
-        starter, found = Starter(frozenset(dag.task_dict) - kept, value), list(border_findings(dag, kept))
+        starter, found = Starter(dag, frozenset(dag.task_dict) - kept, value), list(border_findings(dag, kept))
     try:
         part = dag if starter is None else part_of(dag, kept)
         conversion = _Compiler(part, settings, starter, found, translated=translated or {}).run()
@@ -154,7 +154,7 @@ def convert(
 
 def translations(dag: Any, settings: Settings) -> dict[str, Translation]:
     """What each task of an acyclic DAG becomes, looked at by itself, as in a part of the DAG."""
-    compiler = _Compiler(part_of(dag, dag.task_dict), settings, Starter(frozenset()))
+    compiler = _Compiler(part_of(dag, dag.task_dict), settings, Starter(dag, frozenset()))
     compiler.read()
     compiler.order = graphs.in_order(compiler.graph)
     compiler.translate_tasks()
@@ -562,6 +562,7 @@ class _Compiler:
                     *values.findings,
                     *role_findings(task, arguments),
                     *secret_findings(task, arguments),
+                    *self.given_findings(task, {"config": arguments, "loop_over": loop_over, **members}),
                 ]
 
     def _built(self, step: TaskStep, values: Values) -> TaskStep:
@@ -696,6 +697,13 @@ class _Compiler:
         known = self.parameters.known.items()
         unread = {name for key, item in known if not self.is_read(item) for name in (key, item.name)}
         return [item for item in self.parameters.findings if item.place.partition(".")[2] not in unread]
+
+    def given_findings(self, task: str, value: Any) -> Iterator[Finding]:
+        """The parameters of a step that only Airflow can give."""
+        names = {item.name: place for place, item in reversed([*walk(value)]) if isinstance(item, Get)}
+        for name in sorted(names.keys() & self.parameters.from_airflow):
+            reason = f"{self.parameters.sources[name]!r} becomes the parameter {name!r}"
+            yield finding("SMP820", reason, task=task, place=names[name])
 
     def unused_params(self) -> list[Finding]:
         """Params that became no parameter and are not read."""

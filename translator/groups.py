@@ -98,7 +98,7 @@ def _result(item: StepsOfTask) -> dict[str, Any]:
     if isinstance(whole, XComOf):
         return {}
     if item.step.wrapper:
-        return {"wrapper": item.step.wrapper}
+        return {"wrapper": item.step.wrapper, "beside": dict(item.step.beside)}
     return {} if whole is None else {"path": [part if isinstance(part, int) else str(part) for part in whole]}
 
 

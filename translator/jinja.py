@@ -229,6 +229,13 @@ def chain(node: nodes.Node) -> tuple[str, ...]:
     return (*before, name) if name is not None and before else ()
 
 
+def words(text: str) -> set[str]:
+    """The names and the texts in the expressions of a template."""
+    tree = parse(text)
+    found = {node.name for node in tree.find_all(nodes.Name)} | {node.attr for node in tree.find_all(nodes.Getattr)}
+    return found | {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
+
+
 def replaced(node: Any, by: Mapping[str, nodes.Node]) -> Any:
     """A copy of a tree with names and chains of names replaced.
 

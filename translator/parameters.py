@@ -75,6 +75,8 @@ class Parameters:
     :param variables: values of Airflow Variables, which become defaults.
 
     :attr:`forms` has the parameters that are dates: name -> its template, as :func:`.dates.render_dates` takes them.
+    :attr:`sources` has the templates and references of others: name -> what has its value in Airflow; and
+    :attr:`from_airflow` the names of those of them that only Airflow can give.
     """
 
     def __init__(self, params: Any, variables: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -84,6 +86,7 @@ class Parameters:
         self.unfit: dict[str, str] = {}
         self.forms: dict[str, str] = {}
         self.sources: dict[str, Any] = {}
+        self.from_airflow: set[str] = set()
         self.declared = frozenset(params)
         for name in params:
             self._declare(name, params.get_param(name) if hasattr(params, "get_param") else params[name])
@@ -258,8 +261,7 @@ class Parameters:
         key = f"{{{{ {what} }}}}"  # no param is called so
         if key not in self.known and any(other.name == item.name for other in self.known.values()):
             raise UntranslatableError(f"{what} and a param would be one parameter {item.name!r}")
-        self.known.setdefault(key, item)
-        return parameter(item.name)
+        return parameter(self.known.setdefault(key, item).name)
 
     def json_variable(self, name: str, path: tuple[Segment, ...]) -> Get:
         """The expression for one scalar of a Variable in JSON form, ``var.json.name.path``.
@@ -302,6 +304,7 @@ class Parameters:
             name = hashed(name, what)
         get = self._extra(what, Parameter(name, kind, description=f"{shown} in Airflow"[: limits.DESCRIPTION]))
         self.sources[get.name] = source
+        self.from_airflow.add(get.name)
         return get
 
     def in_run(self) -> dict[str, Any]:

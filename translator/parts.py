@@ -12,6 +12,7 @@ from jinja2 import nodes
 
 from sagemaker_provider.definition.findings import Finding, finding
 from sagemaker_provider.translator import dates, jinja
+from sagemaker_provider.translator.mapping import is_mapped
 
 _OF_THE_RUN: Final = dates.NAMES | {
     *("params", "dag_run", "run_id", "var", "macros", "dag", "data_interval_start", "data_interval_end"),
@@ -25,12 +26,18 @@ _OF_THE_RUN: Final = dates.NAMES | {
 class Starter:
     """Airflow, where a task of it starts the pipeline.
 
-    :param outside: the tasks of the DAG that stay in Airflow.
+    :param dag: the whole DAG.
+    :param outside: the tasks of it that stay in Airflow.
     :param value: the value of a template or reference in this run, where there is one; its type becomes the parameter's.
     """
 
+    dag: Any
     outside: frozenset[str]
     value: Callable[[Any], Any] | None = None
+
+    def is_mapped(self, task_id: str) -> bool:
+        """Whether a task has an XCom for each of several instances."""
+        return is_mapped(self.dag.get_task(task_id))
 
     def can_render(self, text: str) -> bool:
         """Whether a template is the same in the task that starts the pipeline: it reads the run and tasks outside."""
@@ -41,7 +48,7 @@ class Starter:
         instances = [node for node in tree.find_all(nodes.Name) if node.name in ("ti", "task_instance")]
         names = {node.name for node in tree.find_all(nodes.Name)} - {"ti", "task_instance"}
         pulls = [node for node in tree.find_all(nodes.Call) if self._pulls_outside(node)]
-        return names <= _OF_THE_RUN and len(instances) == len(pulls)
+        return names <= _OF_THE_RUN and len(instances) == len(pulls) and not _changes(tree)
 
     def _pulls_outside(self, call: nodes.Call) -> bool:
         if jinja.chain(call.node) not in (("ti", "xcom_pull"), ("task_instance", "xcom_pull")):
@@ -53,6 +60,17 @@ class Starter:
             return False
         named = {value} if isinstance(value, str) else set(value)
         return bool(named) and named <= self.outside
+
+
+def _changes(tree: nodes.Template) -> bool:
+    """Whether a template may give another value each time it is rendered: by a clock, by chance, or by a macro of the user."""
+    if any(node.attr in ("now", "utcnow", "today") for node in tree.find_all(nodes.Getattr)):
+        return True
+    if any(node.name == "random" for node in tree.find_all(nodes.Filter)):
+        return True
+    chains = (".".join(jinja.chain(node)) for node in tree.find_all(nodes.Getattr))
+    macros = [chain for chain in chains if chain.startswith("macros.")]
+    return any(not any(f"{known}.".startswith(f"{chain}.") for known in jinja.FUNCTIONS) for chain in macros)
 
 
 def part_of(dag: Any, task_ids: Iterable[str]) -> Any:

@@ -268,9 +268,14 @@ class Job:
 
     def _facts(self, writer: TaskValues, note: Any) -> dict[str, Any]:
         """What the DAG file says of the attributes that the code reads."""
-        found, missing = facts(self.task, self.reads.attributes, writer.constant)
+        starter = writer.values.around.starter
+        task = self.task if starter is None else starter.dag.get_task(self.task.task_id)
+        found, missing = facts(task, self.reads.attributes, writer.constant)
         for name in missing:
             note("SMP224", f"it reads {name}", "python_callable")
+        tries = {"try_number", "max_tries"} & self.reads.attributes.get("ti", set())
+        for name in sorted(tries if starter is not None else ()):
+            note("SMP824", f"it reads ti.{name}", "python_callable")
         return found
 
     def _params(self, names: Iterable[str] | None, writer: TaskValues, written: Any, note: Any) -> dict[str, Any]:
@@ -318,9 +323,9 @@ class Job:
     def _upstream(self, writer: TaskValues, written: Any) -> None:
         """Give the job the XComs that the code pulls."""
         if self.reads.xcoms is not None:
-            for task_id in self.reads.xcoms:
+            for task_id, key in self.reads.xcoms:
                 if task_id != self.task.task_id:
-                    written(lambda task_id=task_id: writer.need(task_id), "xcom_pull")
+                    written(lambda task_id=task_id, key=key: writer.need(task_id, key), "xcom_pull")
             return
         for task_id in sorted(self.task.get_flat_relative_ids(upstream=True)):
             try:

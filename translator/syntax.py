@@ -6,6 +6,8 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from sagemaker_provider.translator.templates import PULL_ARGUMENTS
+
 NO_DEFAULT: Final = object()
 """Stands where an expression is no constant, or where there is none."""
 
@@ -79,17 +81,21 @@ class Code:
         found = [*self.attributes("logical_date"), *self.attributes("execution_date")]
         return any("ti" not in words_of(node.value) for node in found)
 
-    def pulls(self) -> Iterator[str | None]:
-        """The tasks of which XComs are pulled; ``None`` where that is not written there."""
+    def pulls(self) -> Iterator[tuple[str | None, str | None]]:
+        """The tasks and keys of the XComs that are pulled; ``None`` where that is not written there."""
         for attribute in self.attributes("xcom_pull"):
             call = self.parents.get(attribute)
-            if not isinstance(call, ast.Call) or any(item.arg is None for item in call.keywords):
-                yield None
+            unpacked = isinstance(call, ast.Call) and any(
+                isinstance(item, ast.Starred) or getattr(item, "arg", "") is None
+                for item in (*call.args, *call.keywords)
+            )
+            if not isinstance(call, ast.Call) or unpacked:
+                yield None, None
                 continue
-            tasks: Any = next((item.value for item in call.keywords if item.arg == "task_ids"), None)
-            tasks = call.args[0] if tasks is None and call.args else tasks
+            given = {item.arg: item.value for item in call.keywords} | dict(zip(PULL_ARGUMENTS, call.args))
+            tasks, key = given.get("task_ids"), given.get("key")
             items = tasks.elts if isinstance(tasks, (ast.List, ast.Tuple)) else [tasks]
-            yield from (self.text_of(item) for item in items)
+            yield from ((self.text_of(item), "return_value" if key is None else self.text_of(key)) for item in items)
 
     def text_of(self, node: Any) -> str | None:
         """The text of an expression: of a constant, or of a name that stands for one in the file."""

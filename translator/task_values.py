@@ -143,10 +143,10 @@ class TaskValues:
             read = inputs(text, self.ids["dag_id"])
             if read.json_variables or not {*read.dates} <= {*contexts.DATES, *contexts.INTERVAL}:
                 return None
-            for task_id, _ in read.xcoms:
+            for task_id, key in read.xcoms:
                 if task_id is None:
                     return None
-                self.need(task_id)
+                self.need(task_id, key)
             sources = {f"params.{name}": f"params[{name!r}]" for name in read.params if name in self.params}
             sources |= {f"conf.{name}": f"dag_run.conf[{name!r}]" for name in read.params if "conf" in text}
             sources |= {f"variables.{name}": f"var.value.get({name!r})" for name in read.variables}
@@ -211,9 +211,7 @@ class TaskValues:
 
     def xcom(self, task_id: str, key: str, path: tuple[Any, ...]) -> Any:
         """A part of the XCom of another task."""
-        if self.values.around.is_outside(task_id) and key != RETURN_VALUE:
-            return self.expression(self.values.xcom(task_id, key, path))
-        self.need(task_id)
+        self.need(task_id, key)
         return {
             "$xcom": {
                 "task": task_id,
@@ -222,15 +220,22 @@ class TaskValues:
             }
         }
 
-    def need(self, task_id: str) -> None:
-        """Give the job the XComs of another task.
+    def need(self, task_id: str, key: str | None = RETURN_VALUE) -> None:
+        """Give the job the XComs of another task; of one that stays in Airflow, that of a key.
 
         :raises UntranslatableError: they cannot be had.
         """
-        if task_id in self.upstream:
-            return
         if self.values.around.is_outside(task_id):
-            self.upstream[task_id] = {"values": {"": self.variable(self.values.outside_json(task_id), "Json")}}
+            if key is None:
+                reason = (
+                    f"of {task_id!r}, which stays in Airflow, XComs are known by their keys only; the code computes it"
+                )
+                raise UntranslatableError(reason, "SMP304")
+            given = self.upstream.setdefault(task_id, {"given": {}})["given"]
+            if key not in given:
+                given[key] = self.variable(self.values.outside_json(task_id, key), "Json")
+            return
+        if task_id in self.upstream:
             return
         steps = self.values.around.steps
         mapped = [node for node in steps if re.fullmatch(rf"{re.escape(task_id)}--\d+", node)]

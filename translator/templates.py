@@ -43,6 +43,7 @@ class Lookups:
     :param date: from a form of a date (see :mod:`.dates`) to an expression.
     :param variable: from the name of an Airflow Variable, and a default or ``None``, to an expression.
     :param json_variable: from the name of an Airflow Variable and a path in its JSON value to an expression.
+    :param run_id: the expression for Airflow's run id; ``None`` where no run of Airflow starts the pipeline.
     :param xcom: from a task id or ``None``, a key and a path in this XCom to an expression.
     :param note: takes (code, message) of a finding.
     :param names: values of ``dag.dag_id`` and ``task.task_id``.
@@ -53,6 +54,7 @@ class Lookups:
     date: Callable[[str], Any]
     variable: Callable[[str, Any], Any]
     json_variable: Callable[[str, tuple[Segment, ...]], Any]
+    run_id: Callable[[], Any]
     xcom: Callable[[str | None, str, tuple[Segment, ...]], Any]
     note: Callable[[str, str], None]
     names: Mapping[str, str]
@@ -260,6 +262,8 @@ class _Reader:
             case ["params", ("get", [str() as name, *default], {})] if len(default) < 2:
                 return lookups.declared(name) or lookups.param(name, *(default or [None]))
             case ["run_id"]:
+                if (given := lookups.run_id()) is not None:
+                    return given
                 lookups.note("SMP705", f"{self.text!r} reads the run id")
                 return execution_variable("PipelineExecutionId")
             case ["var", "value", str() as name]:

@@ -18,7 +18,7 @@ from sagemaker_provider.definition.step_types import STEP_TYPES, Resource, StepT
 from sagemaker_provider.definition.validation import is_literal
 from sagemaker_provider.operators import references
 from sagemaker_provider.operators.records import CleanupSource
-from sagemaker_provider.translator import templates, text_flow
+from sagemaker_provider.translator import jinja, templates, text_flow
 from sagemaker_provider.translator.names import clean
 from sagemaker_provider.translator.parameters import Parameters, looks_secret
 from sagemaker_provider.translator.parts import Starter
@@ -134,6 +134,7 @@ class Values:
             date=around.parameters.date,
             variable=around.parameters.variable,
             json_variable=around.parameters.json_variable,
+            run_id=self._run_id,
             xcom=self._pull,
             note=self.note,
             names={"dag.dag_id": around.dag_id, "task.task_id": around.task_id or task_id},
@@ -144,6 +145,10 @@ class Values:
         if name in self.around.own_params:
             raise templates.UntranslatableError(f"the task has a param {name!r} of its own", "SMP305")
         return self.around.parameters.param(name, default)
+
+    def _run_id(self) -> Get | None:
+        """Airflow's run id, where a task of Airflow starts the pipeline."""
+        return None if self.around.starter is None else self._given("{{ run_id }}", "run_id", "String")
 
     def _declared(self, name: str) -> Get | None:
         known = self.around.parameters.known.get(name)
@@ -257,15 +262,16 @@ class Values:
         """
         starter = self.around.starter
         assert starter is not None
+        words = jinja.words(source) if isinstance(source, str) else [name]
+        if any(map(looks_secret, words)):
+            raise templates.UntranslatableError(f"{source!r} has the name of a secret", "SMP306")
         if kind not in PARAMETER_TYPES:
             value = "" if starter.value is None else starter.value(source)
             kind = next((kind for kind in PARAMETER_TYPES if is_literal(value, kind)), "")
             if not kind:
                 reason = f"{source!r} gives a {type(value).__name__}; a parameter is text, a number or a boolean"
                 raise templates.UntranslatableError(reason, "SMP305")
-        get = self.around.parameters.given(source, clean(re.sub(r"[^A-Za-z0-9\-]+", "_", name).strip("_")), kind)
-        self.note("SMP820", f"{source!r} becomes the parameter {get.name!r}")
-        return get
+        return self.around.parameters.given(source, clean(re.sub(r"[^A-Za-z0-9\-]+", "_", name).strip("_")), kind)
 
     def _pull(self, task_id: str | None, key: str, segments: tuple[Segment, ...]) -> Any:
         """The XCom that a template pulls, also where it leaves the task, or the group of the task, to be found."""
@@ -328,9 +334,15 @@ class Values:
             )
         return self.reference(task_id, self._by_name(task_id, spelled(STEP_TYPES[step.type], path)))
 
-    def outside_json(self, task_id: str) -> Get:
-        """The parameter with the whole XCom, as JSON, of a task that stays in Airflow."""
-        return self._given(f"{{{{ ti.xcom_pull(task_ids={task_id!r}) | tojson }}}}", f"{task_id}.json", "String")
+    def outside_json(self, task_id: str, key: str) -> Get:
+        """The parameter with an XCom, as JSON, of a task that stays in Airflow; of a mapped one, the list of all."""
+        assert self.around.starter is not None
+        pulled, listed = (
+            (f"[{task_id!r}]", " | list") if self.around.starter.is_mapped(task_id) else (repr(task_id), "")
+        )
+        options = f"task_ids={pulled}" + ("" if key == RETURN_VALUE else f", key={key!r}")
+        name = ".".join((task_id, *(() if key == RETURN_VALUE else (key,)), "json"))
+        return self._given(f"{{{{ ti.xcom_pull({options}){listed} | tojson }}}}", name, "String")
 
     def _step(self, task_id: str) -> TaskStep:
         """The step of a task.
@@ -464,10 +476,9 @@ class Values:
             if kind == "string" and given in ("Integer", "Float", "Boolean"):
                 self._text_form(given, place)
                 return Join("", (value,))
-            sources = self.around.parameters.sources
-            if given == "String" and kind in _NUMBERS and isinstance(value, Get) and value.name in sources:
-                name = f"{value.name}_{_NUMBERS[kind]}"
-                return self.around.parameters.given(sources[value.name], name, _NUMBERS[kind])
+            known = self.around.parameters
+            if given == "String" and kind in _NUMBERS and isinstance(value, Get) and value.name in known.from_airflow:
+                return known.given(known.sources[value.name], f"{value.name}_{_NUMBERS[kind]}", _NUMBERS[kind])
             return value
         if kind == "structure" and isinstance(value, Mapping):
             return {

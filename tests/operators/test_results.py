@@ -101,12 +101,47 @@ def foreign(item: dict[str, Any], metadata: Any = None, description: Any = None,
 
 def test_other_operators_have_what_theirs_give() -> None:
     described = {"TrainingJobName": "j", "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m"}}
-    assert foreign({"result": {"wrapper": "Training"}}, description=described) == {"Training": described}
+    whole = {"wrapper": "Training", "beside": {}}
+    assert foreign({"result": whole}, description=described) == {"Training": described}
     assert foreign({"result": {"path": ["ModelArtifacts", "S3ModelArtifacts"]}}, description=described) == "s3://b/m"
     outputs = {"OutputParameters": [{"Name": "n", "Value": "3"}]}
     item = {"type": "Lambda", "result": {"path": ["OutputParameters", "n"]}, "outputs": [["n", "Integer"]]}
     assert foreign(item, outputs) == 3
     assert foreign({"result": {}}, description=described) is None
+
+
+def test_a_transform_of_the_amazon_provider_has_its_model_too() -> None:
+    asked = []
+
+    def describe(resource: Any, identifiers: Any) -> Any:
+        asked.append((resource.describe, identifiers))
+        return {"ModelName": "m", "ModelArn": "arn"}
+
+    launch = SimpleNamespace(aws_hook=lambda service: SimpleNamespace(describe=describe))
+    item = {"type": "Transform", "result": {"wrapper": "Transform", "beside": {"Model": "ModelName"}}}
+    described = {"TransformJobName": "t", "ModelName": "m"}
+    expected = {"Transform": described, "Model": {"ModelName": "m", "ModelArn": "arn"}}
+    assert foreign(item, description=described, launch=launch) == expected
+    assert asked == [("DescribeModel", {"ModelName": "m"})]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_the_step_has_returned_stands_in_the_place_of_the_function(asynchronous: bool) -> None:
+    import asyncio
+
+    left = {"return_value": 5, "k": 6}
+    converter = SimpleNamespace(read_xcoms=lambda s3, uri: dict(left))
+    launch = SimpleNamespace(aws_hook=lambda service: SimpleNamespace(conn=None), converter=converter)
+    task: Any = SimpleNamespace(task_id="t", launch=launch, execute_callable=None)
+    pushed: dict[str, Any] = {}
+    context = {"ti": SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))}
+    place = {"ProcessingOutputConfig": {"Outputs": [{"OutputName": "xcom", "S3Output": {"S3Uri": "s3://b/x"}}]}}
+
+    def execute(context: Any) -> Any:
+        return asyncio.run(task.aexecute_callable()) if asynchronous else task.execute_callable()
+
+    assert foreign_result(task, context, {"type": "Processing", "result": {"file": "xcom"}}, {}, place, execute) == 5
+    assert pushed == {"k": 6}
 
 
 def test_other_branch_operators_take_the_branch_of_the_step() -> None:

@@ -443,6 +443,9 @@ def test_the_pipeline_of_the_whole_dag_needs_no_launch() -> None:
     assert [item.task for item in conversion.findings if item.code == "SMP823"] == ["g.launch"]
     assert conversion.definition is not None
     assert [item.name for item, _ in conversion.definition.all_steps()] == ["g-a", "g-b"]
+    assert "SMP825" not in [item.code for item in conversion.findings]
+    findings = convert(group_of("a", role=ROLE, parameters={"a": 1})).findings
+    assert [item.message for item in findings if item.code == "SMP825"] == ["the group has role, parameters"]
 
 
 def test_values_that_are_no_parameters_are_named(local_sagemaker: Any) -> None:

@@ -302,6 +302,14 @@ def test_mapped_tasks(tmp_path: Path) -> None:
     assert found.xcoms["return_value"] == [[1, 2], ["v"], 3]
 
 
+@pytest.mark.parametrize("text", ["ti.xcom_pull('o', key='other')", "ti.xcom_pull(key='other')"])
+def test_what_a_task_in_airflow_may_have_beside_what_was_given_is_missed(tmp_path: Path, text: str) -> None:
+    known = {"o": {"given": {"return_value": 1, "n": 2}}}
+    code = f"def task(ti): return ti.xcom_pull('o'), ti.xcom_pull(key='n'), {text}"
+    found = ran(tmp_path, code, context=["ti"], upstream=known)
+    assert "the XCom 'other' of 'o' is not here; this task was given n, return_value" in found.message
+
+
 def test_templates_are_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     def render(text: str, native: bool = False) -> Any:
         given = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from dag_makers import choice, codes, make_dag, messages, step, steps_of
 
 from sagemaker_provider.definition import OutputParameter
 from sagemaker_provider.operators import Join, SageMakerProcessingStepOperator
-from sagemaker_provider.translator import Conversion, convert
+from sagemaker_provider.translator import Conversion, Settings, convert
 from sagemaker_provider.translator.defaults import Defaults
 
 
@@ -80,12 +81,51 @@ def test_what_only_airflow_renders_is_a_parameter(template: str) -> None:
         ("{{ var.value.password }}", "SMP306"),
         ("{{ var.json.settings.password }}", "SMP306"),
         ("{{ task.owner }}", "SMP301"),
+        ("{{ var.value.db_password | upper }}", "SMP306"),
+        ("{{ params['api_key'] | lower }}", "SMP306"),
+        ("{{ ti.xcom_pull('out')['token'] }}", "SMP306"),
+        ("{{ macros.uuid.uuid4() }}", "SMP301"),
+        ("{{ macros.datetime.now() }}", "SMP301"),
+        ("{{ logical_date.now().isoformat() }}", "SMP301"),
+        ("{{ [1, 2] | random }}", "SMP301"),
+        ("{{ macros.mine.today_for(ds) }}", "SMP301"),
     ],
 )
 def test_what_is_of_one_task_or_secret_is_refused(template: str, code: str) -> None:
     _, conversion = read(template)
     assert conversion.definition is None
     assert [item.code for item in conversion.findings if item.severity == "error"] == [code]
+
+
+def test_a_secret_of_a_task_outside_is_refused() -> None:
+    from sagemaker_provider.definition import PropertyFile
+    from sagemaker_provider.operators import JsonGet
+
+    with make_dag() as dag:
+        out = SageMakerProcessingStepOperator(task_id="out", property_files=[PropertyFile("r", "o", "r.json")])
+        step("work", config={"value": JsonGet(out, "r", "db.password")})
+    assert codes(convert(dag, task_ids=["work"]), task="work") == ["SMP306"]
+
+
+def test_one_template_in_two_places_is_one_parameter() -> None:
+    with make_dag() as dag:
+        step("one", config={"value": "{{ dag_run.run_type | upper }}"})
+        step("two", config={"value": "{{ dag_run.run_type | upper }}"})
+    conversion = convert(dag, task_ids=["one", "two"])
+    assert [item["Arguments"]["value"] for item in steps_of(conversion).values()] == [
+        {"Get": "Parameters.one_config_value"}
+    ] * 2
+    assert [(item.task, item.place) for item in conversion.findings if item.code == "SMP820"] == [
+        ("one", "config.value"),
+        ("two", "config.value"),
+    ]
+
+
+def test_the_run_id_is_airflows() -> None:
+    value, conversion = read("runs/{{ run_id }}")
+    assert value == {"Std:Join": {"On": "", "Values": ["runs/", {"Get": "Parameters.run_id"}]}}
+    assert conversion.run_values == {"run_id": "{{ run_id }}"}
+    assert "SMP705" not in codes(conversion)
 
 
 def test_values_of_the_run_are_named_for_every_parameter() -> None:
@@ -117,6 +157,8 @@ def test_a_number_is_wanted_where_the_request_wants_one() -> None:
     assert found["InstanceCount"] == {"Get": "Parameters.out_Integer"}
     assert found["InstanceType"] == {"Get": "Parameters.out"}
     assert conversion.run_values["out"] == conversion.run_values["out_Integer"]
+    told = [item.message.rpartition(" ")[2] for item in conversion.findings if item.code == "SMP820"]
+    assert told == ["'out'", "'out_Integer'"]
 
 
 def test_a_property_file_of_a_task_outside_is_read_in_airflow() -> None:
@@ -144,12 +186,83 @@ def test_python_tasks_get_what_tasks_outside_return_as_json() -> None:
     with make_dag() as dag:
         work(first())
     defaults = Defaults({"role": "arn:aws:iam::111122223333:role/Work", "image": "image", "code_location": "s3://b/c"})
-    from sagemaker_provider.translator import Settings
-
     conversion = convert(dag, Settings(defaults=defaults), task_ids=["work"])
     assert conversion.run_values == {"first_json": "{{ ti.xcom_pull(task_ids='first') | tojson }}"}
     environment = steps_of(conversion)["work"]["Arguments"]["Environment"]
     assert {"Get": "Parameters.first_json"} in environment.values()
+
+
+PYTHON = Defaults({"role": "arn:aws:iam::111122223333:role/Work", "image": "image", "code_location": "s3://b/c"})
+
+
+def program_of(conversion: Conversion) -> dict[str, Any]:
+    """What the program in the container is told about its task."""
+    (text,) = (content for path, content in conversion.assets.items() if path.endswith("/task.json"))
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_python_tasks_get_the_xcoms_of_tasks_outside_by_their_keys() -> None:
+    from airflow.providers.common.compat.sdk import task
+
+    @task
+    def work(ti: Any = None) -> Any:
+        return ti.xcom_pull(task_ids="out", key="n"), ti.xcom_pull("out")
+
+    with make_dag() as dag:
+        step("out") >> work()
+    conversion = convert(dag, Settings(defaults=PYTHON), task_ids=["work"])
+    assert conversion.run_values == {
+        "out_json": "{{ ti.xcom_pull(task_ids='out') | tojson }}",
+        "out_n_json": "{{ ti.xcom_pull(task_ids='out', key='n') | tojson }}",
+    }
+    assert set(program_of(conversion)["upstream"]["out"]["given"]) == {"return_value", "n"}
+
+
+def test_a_computed_key_of_a_task_outside_is_refused() -> None:
+    from airflow.providers.common.compat.sdk import task
+
+    @task
+    def work(ti: Any = None) -> Any:
+        return [ti.xcom_pull(task_ids="out", key=str(number)) for number in range(3)]
+
+    with make_dag() as dag:
+        step("out") >> work()
+    conversion = convert(dag, Settings(defaults=PYTHON), task_ids=["work"])
+    assert [item.code for item in conversion.findings if item.severity == "error"] == ["SMP304"]
+
+
+def test_a_mapped_task_outside_gives_a_list() -> None:
+    from airflow.providers.common.compat.sdk import task
+
+    @task
+    def one(x: int) -> int:
+        return x
+
+    @task
+    def work(values: Any) -> int:
+        return sum(values)
+
+    with make_dag() as dag:
+        work(one.expand(x=[1]))
+    conversion = convert(dag, Settings(defaults=PYTHON), task_ids=["work"])
+    assert conversion.run_values == {"one_json": "{{ ti.xcom_pull(task_ids=['one']) | list | tojson }}"}
+
+
+def test_what_the_dag_file_says_of_a_task_is_that_of_the_whole_dag() -> None:
+    from airflow.providers.common.compat.sdk import task
+
+    @task(retries=2)
+    def work(ti: Any = None) -> Any:
+        task = ti.task
+        return task.retries, task.upstream_task_ids, ti.try_number
+
+    with make_dag() as dag:
+        step("out") >> work()
+    conversion = convert(dag, Settings(defaults=PYTHON), task_ids=["work"])
+    facts = program_of(conversion)["facts"]["task"]
+    assert facts == {"retries": {"$python": "2"}, "upstream_task_ids": {"$python": "{'out'}"}}
+    assert messages(conversion, "SMP824") == ["it reads ti.try_number"]
 
 
 def test_a_rule_at_the_border_is_refused() -> None:

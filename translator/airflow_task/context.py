@@ -68,12 +68,12 @@ class TaskInstance:
         if task_ids is None:
             task_ids = self._pushing(key)
         if isinstance(task_ids, str):
-            value = (self.pushed if task_ids == self.task_id else self._upstream.all(task_ids)).get(key)
+            value = self.pushed.get(key) if task_ids == self.task_id else self._upstream.get(task_ids, key)
             return default if value is None else value
         return [self.xcom_pull(task_id, key=key) for task_id in task_ids]
 
     def _pushing(self, key: str) -> str:
-        found = [task_id for task_id in sorted(self._upstream.sources) if key in self._upstream.all(task_id)]
+        found = [task_id for task_id in sorted(self._upstream.sources) if self._upstream.has(task_id, key)]
         if len(found) != 1:
             raise MissingError("the XCom {!r} is of {} tasks: name one in task_ids".format(key, len(found) or "no"))
         return found[0]

@@ -114,8 +114,8 @@ class Upstream:
     """The XComs of the tasks before this one.
 
     :param sources: task id -> ``mapped`` (the names of its steps, one for each item), ``input`` (the folder with its files),
-        ``loop`` (the folder with a folder for each item), ``values`` (path with points -> value), or the call that describes
-        what the task made.
+        ``loop`` (the folder with a folder for each item), ``values`` (path with points -> value), ``given`` (key -> value,
+        of which the task may have others), or the call that describes what the task made.
     """
 
     def __init__(self, sources: dict[str, Any]) -> None:
@@ -135,9 +135,26 @@ class Upstream:
                 self.known[task_id] = {key: [item[key] for item in every if item.get(key) is not None] for key in keys}
             elif "input" in source:
                 self.known[task_id] = self._files(source["input"])
+            elif "given" in source:
+                self.known[task_id] = {key: decode(value, None) for key, value in source["given"].items()}
             else:
                 self.known[task_id] = {RESULT: described(source) if "method" in source else _tree(source["values"])}
         return self.known[task_id]
+
+    def has(self, task_id: str, key: str) -> bool:
+        """Whether a task has an XCom of a key.
+
+        :raises MissingError: that is not known here.
+        """
+        every = self.all(task_id)
+        if key not in every and "given" in self.sources[task_id]:
+            known = ", ".join(sorted(every))
+            raise MissingError(f"the XCom {key!r} of {task_id!r} is not here; this task was given {known}")
+        return key in every
+
+    def get(self, task_id: str, key: str) -> Any:
+        """An XCom of a task; ``None`` when the task has none of that key."""
+        return self.all(task_id)[key] if self.has(task_id, key) else None
 
     def _items(self, source: dict[str, Any]) -> list[dict[str, Any]]:
         """The XComs of the steps of a mapped task, in the order of its items."""
@@ -208,7 +225,7 @@ def _variable(inner: Any, upstream: Any) -> Any:
 
 
 def _xcom(inner: Any, upstream: Any) -> Any:
-    value = upstream.all(inner["task"]).get(inner["key"])
+    value = upstream.get(inner["task"], inner["key"])
     for segment in inner["path"]:
         value = value[segment]
     return value
