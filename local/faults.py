@@ -14,7 +14,6 @@ from typing import Any, Final
 from sagemaker_provider.definition.shapes import UnknownShapeError, nearest, request_shape
 from sagemaker_provider.local.errors import ServiceError
 
-CONTROL_PATH: Final = "/local-sagemaker/faults"
 _LARGEST_BODY: Final = 1_000_000
 
 _EVERYWHERE: Final = ("kind", "operation", "name", "times", "after")

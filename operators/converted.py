@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from sagemaker_provider.definition.expressions import decode
 from sagemaker_provider.operators.names import pipeline_name
 
 if TYPE_CHECKING:
+    from sagemaker_provider.definition.findings import Finding
     from sagemaker_provider.hooks.pipeline import Deployment, Pipeline, Plan, SageMakerPipelineHook
 
 _Read = TypeVar("_Read")
@@ -254,17 +256,47 @@ def upload(places: Mapping[str, bytes], s3: Any) -> list[str]:
     return put
 
 
+def require_no_error(what: str, findings: Iterable[Finding], log: logging.Logger) -> None:
+    """Log what a conversion has found.
+
+    :param what: what was converted.
+    :raises ValueError: there are errors; names them all.
+    """
+    wrong = []
+    for item in findings:
+        log.log(_LEVELS[item.severity.value], "%s", item)
+        wrong += [str(item)] if item.severity.value == "error" else []
+    if wrong:
+        raise ValueError(f"{what} cannot be a pipeline: {'; '.join(wrong)}")
+
+
+_LEVELS: Final = {"error": logging.ERROR, "difference": logging.INFO, "note": logging.DEBUG}
+
+
 def carry_out(
-    hook: SageMakerPipelineHook, plan: Plan, places: Mapping[str, bytes], *, force: bool = False
+    hook: SageMakerPipelineHook,
+    plan: Plan,
+    places: Mapping[str, bytes],
+    *,
+    force: bool = False,
+    log: logging.Logger | None = None,
 ) -> tuple[Deployment, list[str]]:
     """Do what a plan says, after what its steps read was put into S3.
 
     :param places: see :func:`asset_places`.
     :param force: take over a pipeline that another has deployed.
+    :param log: is told what was done.
     :return: what was done, and the URIs that were put.
     :raises PipelineError: see :meth:`SageMakerPipelineHook.carry_out`; nothing is put for a plan that is refused.
     """
     if not force:
         plan.require_owner()
     uploaded = upload(places, hook.client("s3")) if places else []
-    return hook.carry_out(plan, force=force), uploaded
+    done = hook.carry_out(plan, force=force)
+    if log is not None:
+        for uri in uploaded:
+            log.info("Put %s", uri)
+        for change in done.changes:
+            log.info("Changed: %s", ".".join(change.place))
+        log.info("Pipeline %s: %s, version %s", done.name, done.action, done.version)
+    return done, uploaded

@@ -139,12 +139,7 @@ class SageMakerPipelineDeployOperator(PipelineOperator):
             aliases=_names(self.aliases) or None,
             location=self.code_location or converted.folder(places),
         )
-        done, uploaded = carry_out(self.hook, self.hook.plan(pipeline), places, force=self.force)
-        if uploaded:
-            self.log.info("Uploaded %s", uploaded)
-        for change in done.changes:
-            self.log.info("%s", ".".join(change.place))
-        self.log.info("Pipeline %s: %s, version %s", done.name, done.action, done.version)
+        done, _ = carry_out(self.hook, self.hook.plan(pipeline), places, force=self.force, log=self.log)
         return {"name": done.name, "arn": done.arn, "action": done.action, "version": done.version}
 
     def _converted(self) -> Converted:

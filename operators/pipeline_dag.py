@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from sagemaker_provider.operators.converted import DEFINITION, Converted, asset_places, carry_out, read_converted
+from sagemaker_provider.operators.converted import (
+    DEFINITION,
+    Converted,
+    asset_places,
+    carry_out,
+    read_converted,
+    require_no_error,
+)
 from sagemaker_provider.operators.names import pipeline_name as name_of_pipeline
 from sagemaker_provider.operators.pipeline import SageMakerPipelineStartOperator
-
-_LEVELS: Final = {"error": logging.ERROR, "difference": logging.INFO, "note": logging.DEBUG}
 
 
 class SageMakerPipelineDagOperator(SageMakerPipelineStartOperator):
@@ -72,10 +76,8 @@ class SageMakerPipelineDagOperator(SageMakerPipelineStartOperator):
         except ValueError as error:
             raise AirflowFailException(f"{self.task_id}: {error}") from None
         pipeline = converted.pipeline(role=self.role, location=self.code_location or converted.folder(places))
-        deployment, uploaded = carry_out(self.pipelines, self.pipelines.plan(pipeline), places, force=self.force)
-        for uri in uploaded:
-            self.log.info("Put %s", uri)
-        self.log.info("Pipeline %s: %s, version %s", deployment.name, deployment.action, deployment.version)
+        plan = self.pipelines.plan(pipeline)
+        deployment, _ = carry_out(self.pipelines, plan, places, force=self.force, log=self.log)
         dates = {name: self.render_template(template, context) for name, template in converted.date_parameters.items()}
         given = json.loads(self.parameters) if isinstance(self.parameters, str) else self.parameters or {}
         self.parameters = {**dates, **given}
@@ -100,10 +102,7 @@ class SageMakerPipelineDagOperator(SageMakerPipelineStartOperator):
             *(finding for item in files for finding in item.findings),
             *(item for dag in dags for item in dag.findings),
         ]
-        for item in found:
-            self.log.log(_LEVELS[item.severity.value], "%s", item)
-        if wrong := "; ".join(str(item) for item in found if item.severity.value == "error"):
-            raise ValueError(f"{self.file} cannot be a pipeline: {wrong}")
+        require_no_error(self.file, found, self.log)
         if len(dags) != 1:
             raise ValueError(f"{self.file} has the DAGs {', '.join(dag.dag_id for dag in dags)}: give dag_id")
         (dag,) = dags

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -310,22 +309,19 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, PipelineOperator):
 
     def _deploy(self, context: Any) -> tuple[Group, str, int | None]:
         """Convert the group and deploy what is different; also gives the pipeline's name and version."""
-        from sagemaker_provider.operators.converted import asset_places, carry_out
+        from sagemaker_provider.operators.converted import asset_places, carry_out, require_no_error
 
         group: Group = self.converter.convert_group(self, lambda source: self._value(source, context))
-        for item in group.findings:
-            self.log.log(_LEVELS[item.severity.value], "%s", item)
-        if group.converted is None:
-            wrong = "; ".join(str(item) for item in group.findings if item.severity.value == "error")
-            raise AirflowFailException(f"{self.task_group.group_id} cannot be a pipeline: {wrong}")
+        try:
+            require_no_error(self.task_group.group_id, group.findings, self.log)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from None
+        assert group.converted is not None, "a group without a definition has errors"
         pipeline = group.converted.pipeline(
             owner=self.dag_id, role=self.role, max_parallel_steps=self.max_parallel_steps, location=self.code_location
         )
         places = asset_places(group.converted, self.code_location)
-        deployment, uploaded = carry_out(self.hook, self.hook.plan(pipeline), places, force=self.force)
-        for uri in uploaded:
-            self.log.info("Put %s", uri)
-        self.log.info("Pipeline %s: %s, version %s", deployment.name, deployment.action, deployment.version)
+        deployment, _ = carry_out(self.hook, self.hook.plan(pipeline), places, force=self.force, log=self.log)
         return group, deployment.name, deployment.version
 
     def _parameters(self, context: Any, run_values: Mapping[str, Any]) -> dict[str, Any]:
@@ -376,4 +372,3 @@ def _run_of(context: Any) -> str:
 
 _LOOKED_AT: Final = 300
 """Of how many executions of a pipeline the names are looked at, the latest first."""
-_LEVELS: Final = {"error": logging.ERROR, "difference": logging.INFO, "note": logging.DEBUG}

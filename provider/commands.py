@@ -184,6 +184,17 @@ def usage_error(problem: str) -> int:
     return USAGE
 
 
+def given_parameters(texts: Iterable[str]) -> dict[str, str]:
+    """Parameters from texts ``NAME=VALUE``.
+
+    :raises ValueError: a text is of another form; names all of them.
+    """
+    pairs = [text.partition("=") for text in texts]
+    if problems := [f"--parameter {name!r} is not NAME=VALUE" for name, equals, _ in pairs if not equals or not name]:
+        raise ValueError("; ".join(problems))
+    return {name: value for name, _, value in pairs}
+
+
 def _show(title: str, findings: list[Finding], definition: PipelineDefinition | None, target: Path | None) -> None:
     from sagemaker_provider.report import show
 

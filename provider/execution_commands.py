@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sagemaker_provider.aws import calls_aws, pipeline_hook
-from sagemaker_provider.commands import DONE, FOUND, usage_error
+from sagemaker_provider.commands import DONE, FOUND, given_parameters, usage_error
 from sagemaker_provider.definition.step_types import PIPELINE_EXECUTION, State, state_of
 from sagemaker_provider.deploy_commands import pipeline_name_of
 from sagemaker_provider.execution_report import comparison, duration, execution_tree, facts, local_time
@@ -172,17 +172,6 @@ def _parameters(args: Namespace) -> dict[str, Any]:
     if args.data_interval and not args.date:
         raise ValueError("--data-interval needs --date")
     return {**(_dates(args, given) if args.date else {}), **given}
-
-
-def given_parameters(texts: Iterable[str]) -> dict[str, str]:
-    """Parameters from texts ``NAME=VALUE``.
-
-    :raises ValueError: a text is of another form; names all of them.
-    """
-    pairs = [text.partition("=") for text in texts]
-    if problems := [f"--parameter {name!r} is not NAME=VALUE" for name, equals, _ in pairs if not equals or not name]:
-        raise ValueError("; ".join(problems))
-    return {name: value for name, _, value in pairs}
 
 
 def _dates(args: Namespace, given: Iterable[str]) -> dict[str, str]:

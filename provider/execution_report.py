@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from sagemaker_provider.definition import PipelineDefinition, Step
+from sagemaker_provider.report import BRANCHES
 
 _STYLES: Final = {
     "Succeeded": "green",
@@ -20,7 +21,6 @@ _STYLES: Final = {
     "Executing": "cyan",
     "Starting": "cyan",
 }
-_BRANCHES: Final = {"IfSteps": "if true", "ElseSteps": "else", "ForEachBody": "for each"}
 
 
 def execution_tree(
@@ -55,7 +55,7 @@ def _add(tree: Tree, step: Step, known: Mapping[str, Any], shown: set[str]) -> N
     for key, inner in step.branches().items():
         if not inner:
             continue
-        branch = node.add(Text(_BRANCHES[key], style="italic"))
+        branch = node.add(Text(BRANCHES[key], style="italic"))
         for item in inner:
             turns = [name for name, run in known.items() if _is_turn(name, run, item.name)]
             for name in sorted(turns, key=lambda name: int(name.rpartition("-")[2])):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from sagemaker_provider.commands import DONE, FOUND, fails, usage_error, write_file
+from sagemaker_provider.commands import DONE, FOUND, fails, given_parameters, usage_error, write_file
 from sagemaker_provider.report import console, show, table
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ def policy(args: Namespace) -> int:
     from sagemaker_provider.operators.converted import read_converted
 
     region = args.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    problems = [f"--parameter {item!r} is not NAME=VALUE" for item in args.parameter if "=" not in item]
+    problems, values = [], {}
+    try:
+        values = given_parameters(args.parameter)
+    except ValueError as error:
+        problems.append(str(error))
     if not region:
         problems.append("--region is missing, and AWS_REGION is not set")
     folder = Path(args.output) if args.output else None
@@ -35,7 +39,6 @@ def policy(args: Namespace) -> int:
         problems.append(f"--output {folder}: not a folder")
     if problems:
         return usage_error("\n".join(problems))
-    values = dict(item.split("=", 1) for item in args.parameter)
     found: list[tuple[str, list[Principal], list[Finding]]] = []
     for path in args.path:
         try:

@@ -21,6 +21,9 @@ STYLES = {Severity.ERROR: "bold red", Severity.DIFFERENCE: "yellow", Severity.NO
 WIDE = 200
 """Columns where the output is no terminal: nothing is cut, whatever COLUMNS says."""
 
+BRANCHES = {"IfSteps": "if true", "ElseSteps": "else", "ForEachBody": "for each"}
+"""Arguments that hold steps -> when these run."""
+
 _LINES = 3
 """Lines that differences and notes of one code take, before the others are only counted."""
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
@@ -108,8 +111,6 @@ def _add(tree: Tree, step: Step) -> None:
     node = tree.add(label)
     for key, steps in step.branches().items():
         if steps:
-            branch = node.add(
-                Text({"IfSteps": "if true", "ElseSteps": "else", "ForEachBody": "for each"}[key], style="italic")
-            )
+            branch = node.add(Text(BRANCHES[key], style="italic"))
             for inner in steps:
                 _add(branch, inner)

@@ -10,9 +10,8 @@ from typing import Any
 from rich.text import Text
 
 from sagemaker_provider.aws import calls_aws, pipeline_hook
-from sagemaker_provider.commands import DONE, FOUND, usage_error
+from sagemaker_provider.commands import DONE, FOUND, given_parameters, usage_error
 from sagemaker_provider.deploy_commands import pipeline_name_of
-from sagemaker_provider.execution_commands import given_parameters
 from sagemaker_provider.report import console, table
 
 

@@ -173,7 +173,7 @@ def convert_files(request: Request, progress: Progress | None = None) -> list[Co
     answers: dict[str, ConvertedFile] = {}
     for answer in _answers(request):
         if answer["file"]:
-            answers[answer["file"]] = _converted(answer, request)
+            answers[answer["file"]] = _converted(answer)
         else:
             total = int(answer["text"])
         if progress:
@@ -253,7 +253,7 @@ def _stop_server() -> None:
             server.process.stdout.close()
 
 
-def _converted(answer: dict[str, Any], request: Request) -> ConvertedFile:
+def _converted(answer: dict[str, Any]) -> ConvertedFile:
     """A file from what its process wrote, which may be anything."""
     file = shown(answer["file"])
     if answer["code"]:
@@ -540,12 +540,12 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
     with recorded(str(file.resolve())) as places:
         loaded, found = load_dags(file, folders=request.folders)
     if request.compared:
-        return _compared(request, file, [*found, *loading.findings], {dag.dag_id: dag for _, dag in loaded})
+        said = _compared(request, file, {dag.dag_id: dag for _, dag in loaded})
+        return _told([], loaded, _clean([*found, *loading.findings, *said], stubs, request.inputs.secrets))
     first = worlds.leave()
     others = {dag.dag_id: dag for _, dag in (load_dags(file, folders=request.folders)[0] if loaded else [])}
     second = worlds.leave()
-    unlike = {key for key, value in first.items() if value != second.get(key) and not DAMAGED.search(str(value))}
-    changing = sorted({name for _, name in unlike})
+    unlike = [key for key, value in first.items() if value != second.get(key) and not DAMAGED.search(str(value))]
     secrets, spans = request.inputs.secrets, dict[Any, int]()
     settings = _settings(request, file, [dag for _, dag in loaded], loading)
     dags: list[dict[str, Any]] = []
@@ -571,7 +571,7 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
                 again = converting(others[dag.dag_id], settings)
             same = again.definition is not None and again.definition.to_json() == definition
             if not same or again.assets != assets:
-                made = f": {', '.join(changing)} of the file" if changing else ""
+                made = f": {', '.join(sorted({name for _, name in unlike}))} of the file" if unlike else ""
                 results.append(finding("SMP111", f"something in the definition is different at every load{made}"))
         data = {
             "pipeline": conversion.pipeline,
@@ -605,14 +605,18 @@ def _loaded(request: Request, file: Path, loading: Any) -> dict[str, Any]:
         for item in found
         if item.code != "SMP102"
     ]
+    return _told(dags, loaded, _clean([*found, *loading.findings], stubs, secrets))
+
+
+def _told(dags: list[dict[str, Any]], loaded: list[Any], found: list[Finding]) -> dict[str, Any]:
     return {
         "dags": dags,
         "dag_ids": [dag.dag_id for _, dag in loaded],
-        "findings": [item.to_json() for item in _clean([*found, *loading.findings], stubs, secrets)],
+        "findings": [item.to_json() for item in found],
     }
 
 
-def _compared(request: Request, file: Path, found: list[Finding], dags: Mapping[str, Any]) -> dict[str, Any]:
+def _compared(request: Request, file: Path, dags: Mapping[str, Any]) -> Iterator[Finding]:
     """Load the texts that the file is compared with in its place; findings say what is different."""
     from sagemaker_provider.translator.load import load_dags
     from sagemaker_provider.translator.split import differences, instead_of
@@ -621,7 +625,7 @@ def _compared(request: Request, file: Path, found: list[Finding], dags: Mapping[
     for number, text in enumerate(request.compared):
         with instead_of(str(file.resolve()), text):
             others, problems = load_dags(file, folders=request.folders)
-        found += [finding("SMP848", item.message, file=item.file) for item in problems]
+        yield from (finding("SMP848", item.message, file=item.file) for item in problems)
         there = {dag.dag_id: dag for _, dag in others}
         for dag_id in sorted({*dags, *there}):
             if dag_id not in dags or dag_id not in there:
@@ -631,9 +635,7 @@ def _compared(request: Request, file: Path, found: list[Finding], dags: Mapping[
                 said = [f"task {task!r} is missing" for task in missing]
             else:
                 said = differences(dags[dag_id], there[dag_id], noise.get(dag_id))
-            found += [finding("SMP848", item, dag=dag_id, file=shown(str(file))) for item in said]
-    told = [item.to_json() for item in _clean(found, None, request.inputs.secrets)]
-    return {"dags": [], "dag_ids": sorted(dags), "findings": told}
+            yield from (finding("SMP848", item, dag=dag_id, file=shown(str(file))) for item in said)
 
 
 def _settings(request: Request, file: Path, dags: Iterable[Any], loading: Any) -> Settings:
