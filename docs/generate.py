@@ -26,6 +26,7 @@ from sagemaker_provider.definition import STEP_TYPES, StepType
 from sagemaker_provider.definition.findings import RULES, Rule, Severity
 from sagemaker_provider.definition.step_types import Resource
 from sagemaker_provider.operators.base import SageMakerStepOperator
+from sagemaker_provider.operators.step import StepDescription
 from sagemaker_provider.translator.defaults import SETTINGS
 
 ROOT: Final = Path(__file__).parents[1]
@@ -518,7 +519,7 @@ def step_types_page() -> Iterator[str]:
     yield "`cached` and `retry policies` concern pipelines only.\n"
     yield '<a id="common-parameters"></a>\n'
     yield "## Parameters of every operator\n"
-    yield from _parameters(SageMakerStepOperator)
+    yield from _parameters(StepDescription)
     yield "\nAll arguments of Airflow's `BaseOperator` are accepted as well.\n"
     yield "The examples below use these names:\n"
     yield "```python"
