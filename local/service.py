@@ -248,12 +248,19 @@ def _alone(folder: Path) -> Iterator[None]:
 def _serve(settings: LocalSettings, port: int) -> Iterator[LocalSageMaker]:
     from sagemaker_provider.local import resources
     from sagemaker_provider.local.emr import EMR
+    from sagemaker_provider.local.emr_serverless import emr_serverless
     from sagemaker_provider.local.iam import iam
     from sagemaker_provider.local.journal import Journal
 
     journal = Journal(settings.data / "services.sqlite") if settings.data else None
     local = LocalSageMaker(settings)
-    services: dict[str, Any] = {"sagemaker": local, "lambda": local.lambdas, "elasticmapreduce": EMR(local), "iam": iam}
+    services: dict[str, Any] = {
+        "sagemaker": local,
+        "lambda": local.lambdas,
+        "elasticmapreduce": EMR(local),
+        "emr-serverless": emr_serverless,
+        "iam": iam,
+    }
     pages = {"/local-sagemaker/faults": lambda environ, start: control(local.faults, environ, start)}
     try:
         with LocalEndpoint(port, services=services, pages=pages, journal=journal) as endpoint:
