@@ -13,7 +13,9 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from statistics import quantiles
 from typing import Any
 
@@ -86,7 +88,8 @@ def measure(how: str, count: int, interval: float, still: float, ending: float) 
     """
     from sagemaker_provider.local.service import LocalSettings, local_sagemaker
 
-    with local_sagemaker(LocalSettings(images="simulate-all")) as local:
+    with ExitStack() as stack:
+        local = stack.enter_context(local_sagemaker(LocalSettings(images="simulate-all")))
         local.faults.add("hang", times=None)
         for number in range(count):
             local.call("CreateTrainingJob", job(number))
@@ -104,7 +107,8 @@ def measure(how: str, count: int, interval: float, still: float, ending: float) 
         local.faults.check = counted  # type: ignore[method-assign]
         command = [sys.executable, __file__, how, str(count), str(interval)]
         environment = {**os.environ, **local.environment}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        output = stack.enter_context(tempfile.TemporaryFile("w+"))  # a pipe that nobody reads would stop the child
+        with subprocess.Popen(command, stdout=output, text=True, env=environment):
             time.sleep(still / 2)  # the first look at everything is not part of the steady state
             before, began = made[0], time.time()
             time.sleep(still / 2)
@@ -116,8 +120,8 @@ def measure(how: str, count: int, interval: float, still: float, ending: float) 
                 number: local.store.wait("us-west-2", "TrainingJob", f"job-{number}", stopped)["TrainingEndTime"]  # type: ignore[index]
                 for number in range(count)
             }
-            assert process.stdout is not None
-            lines = [json.loads(line) for line in process.stdout if line.startswith('{"')]  # others are Airflow's log
+        output.seek(0)
+        lines = [json.loads(line) for line in output if line.startswith('{"')]  # others are Airflow's log
         refused = sum(local.faults.hits(limit) for limit in limits)
     delays = [line["at"] - ended[line["job"]] for line in lines if "job" in line]
     assert len(delays) == count, f"{len(delays)} of {count} were told the end"

@@ -37,8 +37,9 @@ class SageMakerStepOperator(StepDescription):
     def resume(
         self, context: Any, event: dict[str, Any] | None = None, waited: float = 0, deadline: float | None = None
     ) -> Any:
-        """Go on after the triggerer has seen the resource end."""
-        return self._attempt(context, check_event(event)["identifiers"], waited, deadline)
+        """Go on after the triggerer has seen the resource end; without its event, with whatever of this try is there."""
+        identifiers = None if event is None else check_event(event)["identifiers"]  # Airflow 2.11 may lose the event
+        return self._attempt(context, identifiers, waited, deadline)
 
     def again(self, context: Any, event: Any = None, waited: float = 0, deadline: float | None = None) -> Any:
         """Begin anew after a pause, or after the end of something that was in the way."""

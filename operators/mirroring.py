@@ -75,6 +75,9 @@ class Mirror(BaseOperator):  # type: ignore[misc]
         """Mirror the step of the task, or run the task itself."""
         if not self.launch.runs_pipeline(context):
             return super().execute(context)
+        return self._mirror(context)
+
+    def _mirror(self, context: Any) -> Any:
         launched = self.launch.launched(context)
         steps = launched["tasks"].get(self.task_id)
         if steps is None:
@@ -119,11 +122,15 @@ class Mirror(BaseOperator):  # type: ignore[misc]
         )
         self.defer(trigger=trigger, method_name="step_ended", kwargs={"told": told, "may_resume": may_resume})
 
-    def step_ended(self, context: Any, event: dict[str, Any] | None, told: list[str], may_resume: bool) -> Any:
-        """Go on after the triggerer has seen that the step or the execution has ended."""
+    def step_ended(
+        self, context: Any, event: dict[str, Any] | None = None, told: Sequence[str] = (), may_resume: bool = False
+    ) -> Any:
+        """Go on after the triggerer has seen that the step or the execution has ended; without its event, look again."""
+        if event is None:  # Airflow 2.11 may lose the event
+            return self._mirror(context)
         arn = check_event(event)["identifiers"]["PipelineExecutionArn"]
         steps = _of_instance(self.launch.launched(context)["tasks"][self.task_id], context["ti"].map_index)
-        return self._judge(context, steps, arn, told, may_resume)
+        return self._judge(context, steps, arn, list(told), may_resume)
 
     def _take_up(
         self, context: Any, launched: dict[str, Any], steps: list[dict[str, Any]]

@@ -238,3 +238,13 @@ def test_what_is_undefined_is_an_error_as_in_airflow() -> None:
         task = operator(config={"x": "{{ nothing }}"})
     with pytest.raises(jinja2.UndefinedError, match="'nothing' is undefined"):
         task.render_template(task.config, {})
+
+
+def test_a_task_that_goes_on_without_the_event_takes_up_its_job(local_sagemaker: Any) -> None:
+    from sagemaker_provider.operators import SageMakerModelStepOperator
+
+    config = {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/Work", "PrimaryContainer": {"Image": "image"}}
+    task = SageMakerModelStepOperator(task_id="m", config=config, aws_conn_id=None)
+    first = task.start(context("m"))
+    assert task.resume(context("m"))["ModelName"] == first["ModelName"]
+    assert [call.operation for call in local_sagemaker.calls].count("CreateModel") == 1

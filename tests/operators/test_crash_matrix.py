@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -183,6 +185,22 @@ def test_a_lost_create_response_makes_no_second_job(scene: Scene, dag_id: str) -
     assert scene.local.faults.hits(fault) == 1
     scene.local.faults.clear()
     assert scene.jobs(kind)[run] == 1
+
+
+@pytest.mark.skipif(not EVERYTHING, reason="CRASHES=all runs it")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_of_the_triggerer_leaves_the_job(scene: Scene, number: int) -> None:
+    dag_id, run = "training_deferrable", f"restart-{int(number)}"
+    scene.airflow.trigger(dag_id, run, **scene.conf, kill=0)
+    deadline = time.monotonic() + 120
+    while scene.airflow.tasks(dag_id).get((run, "step"), {}).get("state") != "deferred":
+        assert time.monotonic() < deadline, scene.airflow.tasks(dag_id)
+        time.sleep(0.1)
+    scene.airflow.restart("triggerer", number)
+    tasks = scene.airflow.wait(dag_id, len(scene.airflow.call("runs", dag_id=dag_id)), 240)
+    assert tasks[run, "step"]["state"] == "success"
+    assert scene.jobs("training")[run] == 1
+    assert "StopTrainingJob" not in [call.operation for call in list(scene.local.calls)]
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)

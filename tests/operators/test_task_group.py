@@ -392,6 +392,15 @@ def test_a_deferred_task_waits_with_its_deadline(local_sagemaker: Any) -> None:
     run.client.stop_pipeline_execution(PipelineExecutionArn=trigger.execution)
 
 
+def test_a_task_that_goes_on_without_the_event_looks_again(local_sagemaker: Any) -> None:
+    with make_dag() as dag, group():
+        work = job("work")
+    run = Run(dag, local_sagemaker)
+    run.run("launch")
+    assert run.ended() == "Succeeded"
+    assert work.step_ended(run.context("work"))["ProcessingJobStatus"] == "Completed"
+
+
 def test_a_timeout_stops_the_execution_though_a_try_follows(local_sagemaker: Any, mocker: Any) -> None:
     with make_dag() as dag, group():
         work = job("work", "sleep 60")
