@@ -30,7 +30,7 @@ def emr_serverless(environ: dict[str, Any], start: Callable[..., Any], moto: Any
         return _respond(start, error.status, {"__type": error.code, "message": error.message})
     with _LOCK:
         before = _made(match["application"])
-        if known := next((item for item in before if item.client_token == token), None):
+        if known := next((item for item in before if token and item.client_token == token), None):
             ids = {"applicationId": match["application"], "jobRunId": known.id} if match["application"] else {}
             return _respond(start, 200, {"applicationId": known.id, "name": known.name, "arn": known.arn, **ids})
         answer: Iterable[bytes] = moto(environ, start)

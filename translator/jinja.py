@@ -220,13 +220,18 @@ def chain(node: nodes.Node) -> tuple[str, ...]:
     """A name and what follows it: ``a.b`` and ``a['b']`` are ``("a", "b")``; nothing for anything else."""
     if isinstance(node, nodes.Name):
         return (node.name,)
-    name = None
-    if isinstance(node, nodes.Getattr):
-        name = node.attr
-    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
-        name = node.arg.value
+    name = last(node)
     before = chain(node.node) if name is not None else ()  # type: ignore[attr-defined]
     return (*before, name) if name is not None and before else ()
+
+
+def last(node: nodes.Node) -> str | None:
+    """What ``x.name`` and ``x['name']`` read, whatever ``x`` is; ``None`` for anything else."""
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+        return node.arg.value
+    return None
 
 
 def words(text: str) -> set[str]:

@@ -64,12 +64,12 @@ class Starter:
 
 def _changes(tree: nodes.Template) -> bool:
     """Whether a template may give another value each time it is rendered: by a clock, by chance, or by a macro of the user."""
-    if any(node.attr in ("now", "utcnow", "today") for node in tree.find_all(nodes.Getattr)):
+    if any(node.name in ("random", "attr") for node in tree.find_all(nodes.Filter)):
         return True
-    if any(node.name == "random" for node in tree.find_all(nodes.Filter)):
+    chains = [jinja.chain(node) or (jinja.last(node) or "",) for node in tree.find_all((nodes.Getattr, nodes.Getitem))]
+    if any(chain[-1] in ("now", "utcnow", "today") for chain in chains):
         return True
-    chains = (".".join(jinja.chain(node)) for node in tree.find_all(nodes.Getattr))
-    macros = [chain for chain in chains if chain.startswith("macros.")]
+    macros = [".".join(chain) for chain in chains if chain[0] == "macros"]
     return any(not any(f"{known}.".startswith(f"{chain}.") for known in jinja.FUNCTIONS) for chain in macros)
 
 

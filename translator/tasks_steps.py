@@ -69,7 +69,9 @@ def pipeline_work(task: Any, given: Given) -> Translation:
 @translates("sagemaker_provider.operators.task_group.SageMakerPipelineLaunchOperator")
 def launch(task: Any, given: Given) -> Translation:
     """The start of a group that runs as a pipeline: in the pipeline of the whole DAG, the group's tasks are steps."""
-    own = {name: getattr(task, name) for name in ("role", "settings", "parameters", "max_parallel_steps")}
+    own = {
+        name: getattr(task, name) for name in ("role", "settings", "code_location", "parameters", "max_parallel_steps")
+    }
     findings = [finding("SMP823", "its tasks are steps of this pipeline", task=task.task_id)]
     if named := [name for name, value in own.items() if value]:
         findings.append(finding("SMP825", f"the group has {', '.join(named)}", task=task.task_id))

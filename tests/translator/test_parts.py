@@ -88,6 +88,9 @@ def test_what_only_airflow_renders_is_a_parameter(template: str) -> None:
         ("{{ macros.datetime.now() }}", "SMP301"),
         ("{{ logical_date.now().isoformat() }}", "SMP301"),
         ("{{ [1, 2] | random }}", "SMP301"),
+        ("{{ macros['random']() }}", "SMP301"),
+        ("{{ macros['datetime']['now']() }}", "SMP301"),
+        ("{{ (macros.datetime | attr('utcnow'))() }}", "SMP301"),
         ("{{ macros.mine.today_for(ds) }}", "SMP301"),
     ],
 )
