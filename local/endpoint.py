@@ -33,6 +33,13 @@ def forget_aws(environ: MutableMapping[str, str]) -> None:
         del environ[name]
 
 
+def forget_services() -> None:
+    """Empty the services that are moto's, which are one for the whole process."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+
+
 class LocalEndpoint:
     """A running endpoint; use it as a context manager.
 

@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sagemaker_provider.definition import shapes
 from sagemaker_provider.local import events
 from sagemaker_provider.local.bodies import json_object, take
-from sagemaker_provider.local.endpoint import LocalEndpoint
+from sagemaker_provider.local.endpoint import LocalEndpoint, forget_services
 from sagemaker_provider.local.errors import ServiceError, invalid
 from sagemaker_provider.local.faults import Faults, control, resource_name
 from sagemaker_provider.local.settings import LocalSettings
@@ -139,13 +139,14 @@ class LocalSageMaker:
         return _modelled(response, output) if output else {}
 
     def reset(self) -> None:
-        """Forget every resource and fault, stop all jobs; what other services keep stays."""
+        """Forget every resource and fault, those of the other services too, and stop all jobs."""
         self.executions.close()
         self.jobs.close()
         self.lambdas.close()
         self.faults.clear()
         self.calls.clear()
         self.store.clear()
+        forget_services()
         self.jobs.open()
         self.executions.open()
 
@@ -215,6 +216,7 @@ def local_sagemaker(settings: LocalSettings | None = None, port: int = 0) -> Ite
     """A local SageMaker on loopback, for the time of a ``with`` block.
 
     :param settings: how jobs run; by default in memory, and what cannot run is simulated.
+        The other AWS services are one for the whole process: they are empty afterwards, but for what ``settings.data`` keeps.
     :param port: TCP port; 0 for a free one.
     :raises OSError: the port is taken, or the folder of the state cannot be used.
     :raises ValueError: the settings cannot work on this machine.
@@ -262,6 +264,7 @@ def _serve(settings: LocalSettings, port: int) -> Iterator[LocalSageMaker]:
         "iam": iam,
     }
     pages = {"/local-sagemaker/faults": lambda environ, start: control(local.faults, environ, start)}
+    forget_services()
     try:
         with LocalEndpoint(port, services=services, pages=pages, journal=journal) as endpoint:
             local.url, local.environment = endpoint.url, endpoint.environment

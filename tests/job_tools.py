@@ -38,17 +38,12 @@ def members(data: bytes) -> dict[str, str]:
 class Bench:
     """A local SageMaker with short ways to use it."""
 
-    def __init__(self, local: LocalSageMaker, *, clear: bool = True) -> None:
+    def __init__(self, local: LocalSageMaker) -> None:
         self.local = local
         self.s3 = local.client("s3", REGION)
         self.sagemaker = local.client("sagemaker", REGION)
         if "bucket" not in [item["Name"] for item in self.s3.list_buckets()["Buckets"]]:
             self.s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
-        logs = local.client(
-            "logs", REGION
-        )  # moto's state is the process's: another server may have had jobs of these names
-        for group in logs.describe_log_groups()["logGroups"] if clear else ():
-            logs.delete_log_group(logGroupName=group["logGroupName"])
 
     def put(self, key: str, body: bytes | str) -> str:
         """Put an object; its URI."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +21,6 @@ def _simulating() -> Iterator[Any]:
 def local(_simulating: Any) -> Any:
     """A fresh local SageMaker; no code runs."""
     _simulating.reset()
-    urllib.request.urlopen(urllib.request.Request(f"{_simulating.url}/moto-api/reset", method="POST")).read()
     _simulating.client("s3").create_bucket(
         Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
     )

@@ -8,7 +8,6 @@ import os
 import re
 import threading
 import time
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime
@@ -55,7 +54,6 @@ def running(_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def fresh(local: Any) -> None:
     """Forget everything."""
     local.reset()
-    urllib.request.urlopen(urllib.request.Request(f"{local.url}/moto-api/reset", method="POST")).read()
     for bucket in ("bucket", "sagemaker-churn"):
         local.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
 

@@ -575,7 +575,7 @@ def test_jobs_start_again_with_the_next_server(tmp_path: Path) -> None:
             assert time.monotonic() < end
             time.sleep(0.02)
     with local_sagemaker(settings) as local:
-        bench = Bench(local, clear=False)
+        bench = Bench(local)
         assert bench.wait("ProcessingJob", "again")["ProcessingJobStatus"] == "Completed"
         assert bench.describe("ProcessingJob", "stopping")["ProcessingJobStatus"] == "Stopped"
     assert flag.read_text() == "run\nrun\n"

@@ -29,13 +29,6 @@ def restarted(tmp_path: Path) -> Any:
     return server
 
 
-def forget(local: Any) -> None:
-    """What another process would not have: moto keeps its state for as long as this one lives."""
-    from moto.moto_api._internal.models import moto_api_backend
-
-    moto_api_backend.reset()
-
-
 def test_objects_of_every_kind_of_upload(restarted: Any) -> None:
     part = bytes(range(256)) * 20_480
     with restarted() as local:
@@ -50,7 +43,6 @@ def test_objects_of_every_kind_of_upload(restarted: Any) -> None:
         s3.delete_objects(Bucket="kept", Delete={"Objects": [{"Key": "gone"}]})
         ids = [item["VersionId"] for item in s3.list_object_versions(Bucket="kept", Prefix="twice")["Versions"]]
         assert len(set(ids)) == 2
-        forget(local)
     with restarted() as local:
         s3 = local.client("s3")
         body = {item["Key"]: s3.get_object(Bucket="kept", Key=item["Key"])["Body"].read() for item in s3.list_objects_v2(Bucket="kept")["Contents"]}  # fmt: skip
@@ -68,7 +60,6 @@ def test_functions_with_their_code(restarted: Any) -> None:
         local.client("lambda").create_function(
             FunctionName="f", Runtime="python3.12", Role=role, Handler="code.run", Code={"ZipFile": packed.getvalue()}
         )
-        forget(local)
     with restarted() as local:
         answer = local.client("lambda").invoke(FunctionName="f", Payload=json.dumps({"x": 1}))
         assert json.loads(answer["Payload"].read()) == {"got": {"x": 1}}
@@ -88,7 +79,6 @@ def test_a_request_that_failed_is_not_repeated_and_a_read_is_not_kept(restarted:
         local.client("iam").list_roles()
         local.client("logs").describe_log_groups()
         local.client("sts").get_caller_identity()
-        forget(local)
     rows = sqlite3.connect(tmp_path / "services.sqlite").execute("SELECT count(*) FROM requests").fetchone()
     assert rows == (1,)
 
@@ -97,7 +87,6 @@ def test_a_queue_is_there_again_without_its_messages(restarted: Any) -> None:
     with restarted() as local:
         url = local.client("sqs").create_queue(QueueName="q")["QueueUrl"]
         local.client("sqs").send_message(QueueUrl=url, MessageBody="x")
-        forget(local)
     with restarted() as local:
         url = local.client("sqs").get_queue_url(QueueName="q")["QueueUrl"]
         assert "Messages" not in local.client("sqs").receive_message(QueueUrl=url)
@@ -115,7 +104,6 @@ def test_no_credentials_of_a_client_are_kept(restarted: Any, tmp_path: Path) -> 
             config=Config(s3={"addressing_style": "path"}),
         )
         client.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        forget(local)
     files = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
     assert b"kept" in files
     assert not [word for word in (b"AKIAREALKEY", b"realsecret", b"realtoken") if word in files]
@@ -133,7 +121,6 @@ def test_ids_that_are_made_up_are_the_same(restarted: Any) -> None:
         arn = local.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
         local.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
         local.client("sns").publish(TopicArn=topic, Message="once")
-        forget(local)
     with restarted() as local:
         assert local.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]["Name"] == "c"
         assert local.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyId"] == key

@@ -211,7 +211,7 @@ def test_a_tuning_goes_on_with_the_next_server(tmp_path: Any) -> None:
                 assert local.store.changed.wait(10)
         before = {item["TrainingJobName"] for item in tuning.training_summaries(local, REGION, "goes-on")}
     with local_sagemaker(settings) as local:
-        bench = Bench(local, clear=False)
+        bench = Bench(local)
         job = bench.wait("HyperParameterTuningJob", "goes-on")
         summaries = tuning.training_summaries(local, REGION, "goes-on")
         assert job["TrainingJobStatusCounters"]["Completed"] == 3, summaries

@@ -34,9 +34,7 @@ def running(_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in _server.environment.items():
         monkeypatch.setenv(name, value)
     _server.reset()
-    s3 = _server.client("s3")
-    if not s3.list_buckets()["Buckets"]:
-        s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    _server.client("s3").create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     return _server
 
 

@@ -8,7 +8,6 @@ import json
 import re
 import tarfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +140,6 @@ def _text(key: str, content: bytes) -> str:
 def fresh(local: Any, seed: Mapping[str, str], models: tuple[str, ...] = ()) -> None:
     """An account with the team's bucket, role and models, and nothing else."""
     local.reset()
-    urllib.request.urlopen(urllib.request.Request(f"{local.url}/moto-api/reset", method="POST")).read()
     s3 = local.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     for key, text in seed.items():

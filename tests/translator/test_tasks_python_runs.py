@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ def local(_server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in _server.environment.items():
         monkeypatch.setenv(name, value)
     _server.reset()
-    urllib.request.urlopen(urllib.request.Request(f"{_server.url}/moto-api/reset", method="POST")).read()
     _server.client("s3").create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     return _server
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,6 @@ def world(_local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World
     for name, value in _local.environment.items():
         monkeypatch.setenv(name, value)
     _local.reset()
-    urllib.request.urlopen(urllib.request.Request(f"{_local.url}/moto-api/reset", method="POST")).read()
     world = World(_local, tmp_path)
     storage = world.client("s3")
     storage.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
