@@ -85,6 +85,7 @@ class JsonGet:
 
 Expression: TypeAlias = "Get | Join | JsonGet"
 EXPRESSIONS: Final = (Get, Join, JsonGet)
+_SCALARS: Final = (str, int, float, type(None))
 
 
 def parameter(name: str) -> Get:
@@ -125,6 +126,8 @@ def decode(value: Any) -> Any:
 
 def encode(value: Any) -> Any:
     """The inverse of :func:`decode`; objects with a ``to_json`` method write themselves."""
+    if isinstance(value, _SCALARS):
+        return value
     if isinstance(value, Get):
         return {"Get": value.path}
     if isinstance(value, Join):
@@ -141,6 +144,8 @@ def encode(value: Any) -> Any:
 
 def walk(value: Any, place: str = "") -> Iterator[tuple[str, Expression]]:
     """Yield every expression in a value, outer before inner, with its place (``A.B[0]``)."""
+    if isinstance(value, _SCALARS):
+        return
     if isinstance(value, EXPRESSIONS):
         yield place, value
     if isinstance(value, Join):

@@ -119,6 +119,10 @@ class Patterns:
         del self.findings[known:]  # it is no place
         return None
 
+    def object(self, location: str) -> str:
+        """The ARN of the object that an S3 location is."""
+        return f"arn:{self.place.partition}:s3:::{location.removeprefix('s3://')}"
+
     def objects(self, location: str, *, folder: bool = False) -> str:
         """The ARN of the objects below an S3 location, or whose keys begin with it."""
         path = location.removeprefix("s3://")

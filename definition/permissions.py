@@ -285,12 +285,16 @@ class Permissions:
                 )
 
     def _cleanup(self, step: Step) -> Iterator[Statement]:
-        for place, value in leaves(step.arguments):
-            for other in steps_of(value):
-                for location in self._written(other):
-                    yield Statement("CleanupSteps", ("s3:DeleteObject",), self.known.objects(location, folder=True))
-            if not steps_of(value) and (named := self.known.location(place, value)):
-                yield Statement("CleanupSteps", ("s3:DeleteObject",), self.known.objects(named))
+        for source in step.arguments["Resources"]["S3"]:
+            for _, uri in leaves(source.get("S3Uris") or [None]):
+                named = self.known.location("S3Uris", uri) if uri is not None and not steps_of(uri) else None
+                if named is not None:
+                    objects = [self.known.objects(named) if named.endswith("/") else self.known.object(named)]
+                else:
+                    steps = steps_of(uri) or [source["StepName"]]
+                    objects = [self.known.objects(at, folder=True) for other in steps for at in self._written(other)]
+                for arn in objects:
+                    yield Statement("CleanupSteps", ("s3:DeleteObject",), arn)
 
     def _file(self, value: JsonGet) -> Iterator[Statement]:
         """Reading the file of a ``JsonGet``."""

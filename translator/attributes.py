@@ -24,24 +24,24 @@ _OF_THE_WORKER: Final = ("fileloc", "relative_fileloc", "template_searchpath")
 """Attributes of a DAG that are places on the machine that has read it."""
 
 
-def attributes(trees: Sequence[ast.AST], function: Any, own: Iterable[str]) -> dict[str, set[str]]:
+def attributes(code: Sequence[Code], function: Code | None, own: Iterable[str]) -> dict[str, set[str]]:
     """The attributes that code reads of the task instance, the task, the DAG and the run.
 
-    :param trees: the packed code.
-    :param function: syntax tree of the callable; ``None`` when it is not known.
+    :param code: the packed code.
+    :param function: the callable; ``None`` when it is not known.
     :param own: the keys of the context that Airflow gives it.
     :return: ``ti``, ``task``, ``dag``, ``dag_run`` -> names.
     """
     found: dict[str, set[str]] = {}
-    arguments = getattr(function, "args", ast.arguments([], [], None, [], [], None, []))
+    arguments = getattr(function and function.tree, "args", ast.arguments([], [], None, [], [], None, []))
     options = arguments.kwarg.arg if arguments.kwarg else None
     every_one = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
     named = {item.arg for item in every_one} & set(own) & set(_OBJECTS)
-    every = [(Code(tree), frozenset[str]()) for tree in trees]
-    every += [(Code(function), frozenset(named))] if function is not None else []
-    for code, names in every:
-        keys = ((node, _key(code, node, (*_CONTEXTS, options)) or _name(node, names)) for node in code.nodes)
-        for kind, name in _read(code, [(node, _OBJECTS[key]) for node, key in keys if key]):
+    every = [(item, frozenset[str]()) for item in code]
+    every += [(function, frozenset(named))] if function is not None else []
+    for item, names in every:
+        keys = ((node, _key(item, node, (*_CONTEXTS, options)) or _name(node, names)) for node in item.nodes)
+        for kind, name in _read(item, [(node, _OBJECTS[key]) for node, key in keys if key]):
             found.setdefault(kind, set()).add(name)
     return found
 

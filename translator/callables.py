@@ -69,24 +69,24 @@ class Reads:
     problems: tuple[tuple[str, str], ...] = ()
 
 
-def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positional: int) -> Reads:
+def reads(code: Sequence[Code], function: Any, given: Iterable[str], positional: int) -> Reads:
     """What a task's code reads.
 
-    :param trees: the packed code.
+    :param code: the packed code.
     :param function: syntax tree of the callable; ``None`` when it is not known.
     :param given: names of its keyword arguments.
     :param positional: how many of its arguments are given by position.
     """
-    code = [Code(tree) for tree in trees]
     problems: list[tuple[str, str]] = []
-    keys, known = _context_keys(code, function, frozenset(given), positional)
+    own = None if function is None else Code(function)
+    keys, known = _context_keys(code, own, frozenset(given), positional)
     if not known:
         problems.append(("SMP655", "it passes its context on, so everything of it that a container has is given"))
         keys |= set(CONTAINER_KEYS) - {"templates_dict"}
     for key in sorted(keys & AIRFLOW_KEYS - set(CONTAINER_KEYS)):
         problems.append(("SMP224", f"it reads {key!r} of the context"))
     keys &= set(CONTAINER_KEYS)
-    read = attributes(trees, function, keys)
+    read = attributes(code, own, keys)
     keys |= {"dag_run"} & read.get("ti", set())
     params = _merged(item.keys(is_called("params")) for item in code) if "params" in keys else {}
     conf = _merged(item.keys(_conf) for item in code) if "dag_run" in keys else {}
@@ -110,17 +110,18 @@ def reads(trees: Sequence[ast.AST], function: Any, given: Iterable[str], positio
     )
 
 
-def _context_keys(code: list[Code], function: Any, given: frozenset[str], positional: int) -> tuple[set[str], bool]:
+def _context_keys(
+    code: Sequence[Code], own: Code | None, given: frozenset[str], positional: int
+) -> tuple[set[str], bool]:
     """The keys of the context that code reads, and whether those are all."""
     keys: set[str] = set()
     known = True
-    if function is not None:
-        own = Code(function)
-        arguments = function.args
+    if own is not None:
+        arguments: ast.arguments = own.tree.args  # type: ignore[attr-defined]
         named = [item.arg for item in (*arguments.posonlyargs, *arguments.args)][positional:]
         keys |= {name for name in (*named, *(item.arg for item in arguments.kwonlyargs)) if name in AIRFLOW_KEYS}
         if arguments.kwarg is not None:
-            found = own.keys(is_called(arguments.kwarg.arg), function)
+            found = own.keys(is_called(arguments.kwarg.arg))
             known = found is not None
             keys |= set(found or ())
     for item in code:
@@ -143,7 +144,7 @@ def _merged(found: Iterable[dict[str, Any] | None]) -> dict[str, Any] | None:
     return every
 
 
-def _variables(code: list[Code]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _variables(code: Sequence[Code]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The Variables that code reads, and findings on those that are not known."""
     found: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
@@ -174,13 +175,13 @@ def has_default(value: Any) -> bool:
 # What it does
 
 
-def raises_skip(trees: Iterable[ast.AST]) -> bool:
+def raises_skip(every: Iterable[Code]) -> bool:
     """Whether the code raises what makes Airflow skip a task."""
     return any(
         isinstance(node, ast.Raise)
         and node.exc is not None
         and code.words(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)[-1:] == ["AirflowSkipException"]
-        for code in map(Code, trees)
+        for code in every
         for node in code.nodes
     )
 

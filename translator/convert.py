@@ -257,8 +257,10 @@ class _Compiler:
                 reason = f"the event gives no {name!r}, which is {template}"
                 self.findings.append(finding("SMP692", reason, place=f"Parameters.{name}"))
             return []
+        if not requests:
+            return []
         values, found = date_inputs(self.parameters.forms, self.dag)
-        self.findings += found if requests else []
+        self.findings += found
         given = [{"Name": name, "Value": value} for name, value in sorted(values.items())]
         if not given:
             return requests

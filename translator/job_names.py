@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sagemaker_provider.definition.step_types import STEP_TYPES
@@ -15,12 +15,11 @@ _NAMED: Final[dict[str, str]] = {
 """Member that is the name of what the service names in a pipeline -> type of the step that makes it."""
 
 
-def own_names(trees: Iterable[ast.AST]) -> Iterator[tuple[str, str, str]]:
+def own_names(every: Sequence[Code]) -> Iterator[tuple[str, str, str]]:
     """(step type, member, source text of the value) of the names that code asks by and makes of text itself.
 
     What it makes a job by is not given: then the job is its own.
     """
-    every = [Code(tree) for tree in trees]
     calls = [node for code in every for node in code.nodes if isinstance(node, ast.Call)]
     names = [(call, item) for call in calls for item in call.keywords if item.arg in _NAMED]
     created = {item.arg for call, item in names if _method(call).startswith("create_")}

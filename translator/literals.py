@@ -45,8 +45,8 @@ def _literal(value: Any, holders: tuple[int, ...]) -> str:
         return repr(value)
     if kind is float:
         return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
-    if kind is complex and math.isfinite(value.real) and math.isfinite(value.imag):
-        return repr(value)
+    if kind is complex:  # the sum that its repr is has other signs of zeros
+        return f"complex({_literal(value.real, holders)}, {_literal(value.imag, holders)})"
     if kind in _MODULES:
         text = repr(value)
         return f"__import__({_MODULES[kind]!r}).{text.removeprefix(f'{_MODULES[kind]}.')}"

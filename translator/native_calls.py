@@ -118,10 +118,9 @@ class NativeCall:
         return f"{self.operator}(config={self.config!r}) does the same{left}"
 
 
-def native_call(trees: Iterable[ast.AST]) -> NativeCall | None:
+def native_call(every: Sequence[Code]) -> NativeCall | None:
     """The one thing of SageMaker that code starts through boto3 or the SageMaker SDK, if it otherwise only waits for it."""
     starts: list[tuple[str, str, Sequence[ast.Call]]] = []
-    every = [Code(tree) for tree in trees]
     own = {node.name for code in every for node in code.nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     of_boto3 = False
     for code in every:

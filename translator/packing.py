@@ -22,6 +22,7 @@ from typing import Any, Final
 from sagemaker_provider.translator import sources
 from sagemaker_provider.translator.companions import Companions, absolute, plain, secret_in, secrets_in_code
 from sagemaker_provider.translator.replay import differing
+from sagemaker_provider.translator.syntax import Code, words_of
 
 CODE: Final = "task_code.py"
 """File of a pack that holds the callable."""
@@ -46,7 +47,7 @@ class Pack:
 
     :param entry: the name of the callable in :data:`CODE`.
     :param files: path in the pack -> content.
-    :param trees: syntax trees of the code, the callable's own file first.
+    :param code: the code, the callable's own file first.
     :param function: the callable's own syntax tree, where its source is known.
     :param modules: modules that the code imports and that are neither packed nor of the standard library.
     :param problems: (code, message) of findings.
@@ -54,7 +55,7 @@ class Pack:
 
     entry: str
     files: Mapping[str, bytes]
-    trees: Sequence[ast.AST]
+    code: tuple[Code, ...]
     function: Any
     modules: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]
@@ -107,7 +108,7 @@ class _Packer:
         return Pack(
             entry,
             {CODE: code.encode(), **dict(sorted(self.companions.files.items()))},
-            (own, *self.companions.trees),
+            tuple(Code(tree) for tree in (own, *self.companions.trees)),
             self.function,
             tuple(sorted(self.companions.others)),
             tuple(self.companions.problems),
@@ -121,8 +122,8 @@ class _Packer:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 if node.func.id in ("eval", "exec", "globals") and node.func.id not in self.items:
                     self.problem("SMP655", f"it calls {node.func.id}(); what that finds is not known when packing")
-            elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv"):
-                self.problem("SMP655", f"it reads {ast.unparse(node)}; a container has other variables than a worker")
+            elif isinstance(node, ast.Attribute) and words_of(node) in (["os", "environ"], ["os", "getenv"]):
+                self.problem("SMP655", f"it reads os.{node.attr}; a container has other variables than a worker")
             elif isinstance(node, ast.Name) and node.id == "__file__":
                 self.problem("SMP655", "it reads __file__, which is another path in the container")
 

@@ -25,6 +25,7 @@ from sagemaker_provider.translator.mapping import is_mapped
 from sagemaker_provider.translator.parts import border_findings
 from sagemaker_provider.translator.regions import Rules, regions
 from sagemaker_provider.translator.registry import Stays, Steps, TaskStep, Translation
+from sagemaker_provider.translator.syntax import Code
 from sagemaker_provider.translator.tasks_python import EXIT_99
 
 _ON_FAILURE: Final = frozenset(["all_failed", "one_failed", "all_skipped"])
@@ -343,4 +344,4 @@ def _may_skip(task: Any) -> bool:
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))) if function else None
     except (OSError, TypeError, SyntaxError, ValueError):
         return False
-    return tree is not None and callables.raises_skip([tree])
+    return tree is not None and callables.raises_skip([Code(tree)])

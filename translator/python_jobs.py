@@ -109,16 +109,16 @@ class Job:
         self.pack = pack(function, folders(self.task.dag), served=not self.with_airflow)
         options = getattr(self.task, "op_kwargs", None) or {}
         positional = len(getattr(self.task, "op_args", None) or ())
-        self.reads = callables.reads(self.pack.trees, self.pack.function, options, positional)
+        self.reads = callables.reads(self.pack.code, self.pack.function, options, positional)
         for code, message in (*self.pack.problems, *self.reads.problems):
             self.note(code, message, "python_callable")
         if self.pack.modules:
             self.note("SMP716", ", ".join(self.pack.modules), "python_callable")
         if self.reads.xcoms is None:
             self.note("SMP656", "it pulls XComs of tasks that its source does not name", "python_callable")
-        if callables.raises_skip(self.pack.trees) and self.task.downstream_task_ids:
+        if callables.raises_skip(self.pack.code) and self.task.downstream_task_ids:
             self.note("SMP652", "its code raises AirflowSkipException", "python_callable")
-        if call := native_call(self.pack.trees):
+        if call := native_call(self.pack.code):
             self.note("SMP719", f"it calls {call.call} and otherwise only waits: {call}", "python_callable")
         if self.with_airflow and set(self.reads.variables):
             self.note("SMP223", "Variables are known to a running Airflow only", "python_callable")
@@ -256,12 +256,13 @@ class Job:
 
     def _names_of_others(self, values: Values) -> Iterator[tuple[str, str]]:
         """The names that the code makes of text, of things of a kind that a task before it makes; and whose they may be."""
-        before = self.task.get_flat_relative_ids(upstream=True)
+        names = list(own_names(self.pack.code if self.pack else ()))
+        before = self.task.get_flat_relative_ids(upstream=True) if names else ()
         kinds: dict[str, list[str]] = {}
         for node, step in values.around.steps.items():
             if node in before or node.rpartition("--")[0] in before:
                 kinds.setdefault(step.type, []).append(node)
-        for kind, member, text in own_names(self.pack.trees if self.pack else ()):
+        for kind, member, text in names:
             if kind in kinds:
                 makers = ", ".join(map(repr, kinds[kind]))
                 yield f"{member}={text}", f"the service names what {makers} makes"

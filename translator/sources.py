@@ -162,14 +162,15 @@ def bound(node: ast.stmt) -> set[str]:
 
 def imports(tree: ast.AST) -> Iterator[tuple[ast.Import | ast.ImportFrom, ast.alias]]:
     """Every import in a tree but those for type checkers, one name at a time."""
+    nodes = list(ast.walk(tree))
     hidden = {
         inner
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and _type_checking(node.test)
         for statement in node.body
         for inner in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, (ast.Import, ast.ImportFrom)) and node not in hidden:
             yield from ((node, alias) for alias in node.names)
 

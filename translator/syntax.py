@@ -17,8 +17,12 @@ class Code:
 
     def __init__(self, tree: ast.AST) -> None:
         self.tree = tree
-        self.nodes = list(ast.walk(tree))
-        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.nodes: list[ast.AST] = [tree]
+        self.parents: dict[ast.AST, ast.AST] = {}
+        for node in self.nodes:
+            children = list(ast.iter_child_nodes(node))
+            self.nodes += children
+            self.parents.update(dict.fromkeys(children, node))
         imports = [item for node in self.nodes if isinstance(node, ast.ImportFrom) for item in node.names]
         self._imported = {item.asname: item.name for item in imports if item.asname}
 
@@ -26,16 +30,14 @@ class Code:
         """The names of ``a.b.c``, the first as it is called where it is imported from."""
         return [self._imported.get(word, word) if not number else word for number, word in enumerate(words_of(node))]
 
-    def keys(self, is_mapping: Callable[[ast.AST], bool], within: Any = None) -> dict[str, Any] | None:
+    def keys(self, is_mapping: Callable[[ast.AST], bool]) -> dict[str, Any] | None:
         """The keys that are read of a mapping -> default, if one is given.
 
         :param is_mapping: whether an expression is the mapping.
-        :param within: part of the tree to look in.
         :return: ``None`` when the mapping is used in another way than by a key that is written there.
         """
-        inside = self.nodes if within is None else list(ast.walk(within))
         found: dict[str, Any] = {}
-        pending = [node for node in inside if is_mapping(node) and not is_stored(node)]
+        pending = [node for node in self.nodes if is_mapping(node) and not is_stored(node)]
         aliases: set[str] = set()
         while pending:
             node = pending.pop()
@@ -61,7 +63,7 @@ class Code:
                     aliases.add(name)
                     pending += [
                         item
-                        for item in inside
+                        for item in self.nodes
                         if isinstance(item, ast.Name) and item.id == name and not is_stored(item)
                     ]
             elif not isinstance(parent, (ast.Expr, ast.If, ast.IfExp, ast.arg)):

@@ -13,6 +13,7 @@ from sagemaker_provider.translator.companions import secret_in
 from sagemaker_provider.translator.names import clean
 from sagemaker_provider.translator.python_jobs import DECISIONS, Job
 from sagemaker_provider.translator.registry import Given, Steps, TaskStep, Translation, Vanishes, node_id, translates
+from sagemaker_provider.translator.syntax import Code
 from sagemaker_provider.translator.task_values import template_file
 from sagemaker_provider.translator.templates import UntranslatableError
 
@@ -211,7 +212,7 @@ def bash(task: Any, given: Given) -> Translation:
     if task.skip_on_exit_code:
         _exit_codes(job)
         known = job.constants.get("skip_on_exit_code")
-        said = _texts(job.pack.trees) if function is not None and job.pack else [str(task.bash_command)]
+        said = _texts(job.pack.code) if function is not None and job.pack else [str(task.bash_command)]
         if task.downstream_task_ids and (known != [99] or any(map(EXIT_99.search, said))):
             job.note("SMP652", f"it is skipped on the exit codes {known}", "skip_on_exit_code")
     return job.step()
@@ -296,7 +297,7 @@ def _options(job: Job) -> dict[str, tuple[str, ...]]:
     task = job.task
     left = sorted(task.downstream_task_ids)
     options: dict[str, tuple[str, ...]] = {}
-    names = _texts(job.pack.trees if job.pack else ())
+    names = _texts(job.pack.code if job.pack else ())
     for group_id, group in sorted(task.dag.task_group.get_task_group_dict().items(), key=lambda item: str(item[0])):
         roots = sorted(root.task_id for root in group.get_roots()) if group_id in names else []
         if roots and set(roots) <= set(left):
@@ -308,8 +309,8 @@ def _options(job: Job) -> dict[str, tuple[str, ...]]:
     return options
 
 
-def _texts(trees: Iterable[Any]) -> set[str]:
-    nodes = (node for tree in trees for node in ast.walk(tree))
+def _texts(every: Iterable[Code]) -> set[str]:
+    nodes = (node for code in every for node in code.nodes)
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 

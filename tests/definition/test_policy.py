@@ -173,11 +173,25 @@ def test_an_experiment_needs_just_these_actions() -> None:
     ]
 
 
-def test_a_cleanup_step_deletes_what_the_step_wrote() -> None:
-    training = step("Training", TRAINING)
-    names = {"Get": "Steps.STraining.ModelArtifacts.S3ModelArtifacts"}
-    principals, _ = made(training, step("Cleanup", {"S3Uris": [names]}))
-    assert resources(principals["execution"], "s3:DeleteObject") == ["arn:aws:s3:::out/models/*"]
+@pytest.mark.parametrize(
+    ("uris", "expected"),
+    [
+        (None, ["out/models/*"]),
+        ([{"Get": "Steps.STraining.ModelArtifacts.S3ModelArtifacts"}], ["out/models/*"]),
+        (["s3://out/models/a/model.tar.gz", "s3://out/models/b/"], ["out/models/a/model.tar.gz", "out/models/b/*"]),
+        ([{"Std:Join": {"On": "/", "Values": ["s3://out", {"Get": "Parameters.where"}, "x"]}}], ["out/models/x"]),
+        ([{"Get": "Parameters.unknown"}], ["out/models/*"]),
+    ],
+)
+def test_a_cleanup_step_deletes_what_it_names_or_the_step_wrote(uris: Any, expected: list[str]) -> None:
+    source = {"StepName": "STraining", **({"S3Uris": uris} if uris else {})}
+    parameters = [{"Name": "where", "Type": "String", "DefaultValue": "models"}, {"Name": "unknown", "Type": "String"}]
+    cleanup = step("Cleanup", {"Resources": {"S3": [source]}}, DependsOn=["STraining"])
+    (alone, _), (both, _) = (
+        made(step("Training", TRAINING), *steps, parameters=parameters) for steps in ([], [cleanup])
+    )
+    assert actions(both["execution"]) - actions(alone["execution"]) == {"s3:DeleteObject"}
+    assert resources(both["execution"], "s3:DeleteObject") == [f"arn:aws:s3:::{item}" for item in expected]
 
 
 def test_a_new_cluster_needs_its_roles_and_no_other_cluster() -> None:
@@ -191,6 +205,24 @@ def test_a_new_cluster_needs_its_roles_and_no_other_cluster() -> None:
         "arn:aws:iam::123456789012:role/EMR_EC2_DefaultRole",
         "arn:aws:iam::123456789012:role/EMR_DefaultRole",
     ]
+
+
+def test_a_new_application_is_made_started_and_taken_away() -> None:
+    job = {"jobDriver": {"sparkSubmit": {"entryPoint": "s3://b/x.py"}}}
+    arguments = {
+        "ApplicationConfig": {"releaseLabel": "emr-7.0.0", "type": "SPARK"},
+        "ExecutionRoleArn": ROLE,
+        "JobConfig": job,
+    }
+    principals, _ = made(step("EMRServerless", arguments))
+    execution = principals["execution"]
+    made_there = {f"emr-serverless:{name}Application" for name in ("Create", "Delete", "Get", "Start", "Stop")}
+    assert actions(execution) == SERVERLESS | EVENTS | JOBS | S3 | made_there
+    assert resources(execution, "emr-serverless:CreateApplication") == ["*"]
+    applications = "arn:aws:emr-serverless:us-west-2:123456789012:/applications/*"
+    assert {resource for action in made_there for resource in resources(execution, action)} == {"*", applications}
+    assert resources(execution, "emr-serverless:StartJobRun") == [applications]
+    assert resources(execution, "emr-serverless:GetJobRun") == [f"{applications}/jobruns/*"]
 
 
 def test_places_are_as_narrow_as_the_definition_says() -> None:

@@ -16,6 +16,7 @@ from python_ways import DEFAULTS
 from sagemaker_provider.translator import Settings, convert
 from sagemaker_provider.translator.airflow_task import context as contexts
 from sagemaker_provider.translator.attributes import attributes
+from sagemaker_provider.translator.syntax import Code
 
 try:
     from airflow.providers.standard.operators.python import PythonOperator
@@ -26,7 +27,7 @@ except ImportError:  # Airflow 2 has it itself
 def read(text: str, own: Any = ("ti", "task", "dag", "dag_run")) -> dict[str, set[str]]:
     tree = ast.parse(textwrap.dedent(text))
     function = next(node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda)))
-    return attributes([tree], function, own)
+    return attributes([Code(tree)], Code(function), own)
 
 
 @pytest.mark.parametrize(

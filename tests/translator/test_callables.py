@@ -10,6 +10,7 @@ import pytest
 
 from sagemaker_provider.translator import callables
 from sagemaker_provider.translator.callables import Reads
+from sagemaker_provider.translator.syntax import Code
 
 
 def tree(text: str) -> ast.Module:
@@ -23,7 +24,7 @@ def function(text: str) -> Any:
 def reads(text: str, given: Any = (), positional: int = 0) -> Reads:
     module = tree(text)
     named = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "task"]
-    return callables.reads([module], named[0] if named else None, given, positional)
+    return callables.reads([Code(module)], named[0] if named else None, given, positional)
 
 
 ALL = tuple(sorted(set(callables.CONTAINER_KEYS) - {"templates_dict"}))
@@ -142,10 +143,12 @@ def test_names_that_an_import_gives() -> None:
 
 
 def test_skips() -> None:
-    assert callables.raises_skip([tree("raise AirflowSkipException"), tree("")])
-    assert callables.raises_skip([tree("def f():\n    raise exceptions.AirflowSkipException('x')")])
-    assert callables.raises_skip([tree("from airflow.exceptions import AirflowSkipException as Skip\nraise Skip()")])
-    assert not callables.raises_skip([tree("raise ValueError('AirflowSkipException')")])
+    assert callables.raises_skip([Code(tree("raise AirflowSkipException")), Code(tree(""))])
+    assert callables.raises_skip([Code(tree("def f():\n    raise exceptions.AirflowSkipException('x')"))])
+    assert callables.raises_skip(
+        [Code(tree("from airflow.exceptions import AirflowSkipException as Skip\nraise Skip()"))]
+    )
+    assert not callables.raises_skip([Code(tree("raise ValueError('AirflowSkipException')"))])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from python_ways import DEFAULTS
 
 from sagemaker_provider.translator import Settings, convert
 from sagemaker_provider.translator.job_names import own_names
+from sagemaker_provider.translator.syntax import Code
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ from sagemaker_provider.translator.job_names import own_names
     ],
 )
 def test_names_that_code_makes_of_text(code: str, expected: Any) -> None:
-    assert list(own_names([ast.parse(code)])) == expected
+    assert list(own_names([Code(ast.parse(code))])) == expected
 
 
 CONFIG = {

@@ -30,6 +30,11 @@ def test_numbers_that_are_none() -> None:
     assert eval(literal([math.inf, -math.inf])) == [math.inf, -math.inf]
 
 
+@pytest.mark.parametrize("value", [-0j, complex(0.0, -0.0), complex(-0.0, 0.0), complex(math.inf, -1), -0.0])
+def test_zeros_keep_their_signs(value: complex) -> None:
+    assert repr(eval(literal(value), {})) == repr(value)
+
+
 def itself() -> list[Any]:
     value: list[Any] = []
     value.append([value])

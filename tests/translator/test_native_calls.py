@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from sagemaker_provider.translator.native_calls import NativeCall, native_call
+from sagemaker_provider.translator.syntax import Code
 
 CLIENT = "c = boto3.client('sagemaker')\n"
 
 
 def found(text: str) -> NativeCall | None:
-    return native_call([ast.parse(textwrap.dedent(text))])
+    return native_call([Code(ast.parse(textwrap.dedent(text)))])
 
 
 @pytest.mark.parametrize(
