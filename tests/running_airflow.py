@@ -34,10 +34,12 @@ SERVICES = (
 class RunningAirflow:
     """Handle of a running Airflow.
 
+    :param home: its folder.
     :param environment: variables of its processes.
     :param services: name of a service -> its process.
     """
 
+    home: Path
     environment: Mapping[str, str]
     services: dict[str, subprocess.Popen[bytes]]
     _driver: subprocess.Popen[str]
@@ -86,7 +88,14 @@ class RunningAirflow:
         process = self.services[name]
         os.killpg(process.pid, number)
         process.wait()
-        self.services[name] = subprocess.Popen(process.args, env=dict(self.environment), start_new_session=True)
+        self.start(name, process.args)
+
+    def start(self, name: str, command: Any) -> None:
+        """Start a service; what it says goes to the end of ``<home>/<name>.log``."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.services[name] = subprocess.Popen(
+                command, env=dict(self.environment), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
 
 
 @contextlib.contextmanager
@@ -102,6 +111,8 @@ def running_airflow(home: Path, dags: Path, database: str | None = None, **setti
     environment = {**os.environ, **airflow_settings(home)}
     environment.update(
         {
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -123,34 +134,27 @@ def running_airflow(home: Path, dags: Path, database: str | None = None, **setti
     (home / "dags").mkdir(parents=True, exist_ok=True)
     migration = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(migration, env=environment, check=True, capture_output=True)
-    services: dict[str, subprocess.Popen[bytes]] = {}
-    driver = None
+    driver = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("airflow_driver.py"))],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    running = RunningAirflow(home, environment, {}, driver)
     try:
         for command in SERVICES:
-            arguments = [item.format(port=port) for item in command]
-            with (home / f"{command[0]}.log").open("wb") as log:
-                services[command[0]] = subprocess.Popen(
-                    [sys.executable, "-m", "airflow", *arguments],
-                    env=environment,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        driver = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("airflow_driver.py"))],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        while AIRFLOW_3 and services["api-server"].poll() is None and not _serves(port):
+            running.start(command[0], [sys.executable, "-m", "airflow", *(item.format(port=port) for item in command)])
+        while AIRFLOW_3 and running.services["api-server"].poll() is None and not _serves(port):
             time.sleep(0.2)
-        yield RunningAirflow(environment, services, driver)
+        yield running
     finally:
-        for process in (*services.values(), *filter(None, [driver])):
+        for process in running.services.values():
             with contextlib.suppress(ProcessLookupError):
-                process.kill() if process is driver else os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        driver.kill()
+        driver.wait()
 
 
 @contextlib.contextmanager

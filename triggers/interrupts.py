@@ -25,6 +25,8 @@ _PATIENCE_SECONDS: Final = 2.5
 """Airflow kills a task that has not ended 5 seconds after SIGTERM."""
 _GOES_ON: Final = ("running", "queued", "scheduled", "up_for_retry")
 """States of a task whose end nobody wants."""
+_WAITS: Final = "deferred"
+"""State of a task that a triggerer waits for; its process may take a while yet to end."""
 
 
 def current_state(ti: Any) -> str | None:
@@ -45,18 +47,19 @@ def current_state(ti: Any) -> str | None:
 
 
 def goes_on(ti: Any) -> bool:
-    """Whether a running task was told to end only because its worker shuts down, and another try follows.
+    """Whether a running task was told to end only because its worker shuts down, and another try or a triggerer follows.
 
     A timeout is none: Airflow calls ``on_kill`` for it while it handles its ``AirflowTaskTimeout``.
 
     Called in a signal handler, so Airflow is asked from a thread: the interrupted code may hold the connection. Where
     Airflow cannot be asked, a person's kill is assumed: a job that nobody wants costs more than one that starts again.
     """
-    if ti.try_number > ti.max_tries or isinstance(sys.exc_info()[1], AirflowTaskTimeout):
+    if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
         return False
+    following = (_WAITS, *(_GOES_ON if ti.try_number <= ti.max_tries else ()))
     executor = ThreadPoolExecutor(max_workers=1)
     try:
-        return executor.submit(current_state, ti).result(_PATIENCE_SECONDS) in _GOES_ON
+        return executor.submit(current_state, ti).result(_PATIENCE_SECONDS) in following
     except FutureTimeoutError:
         return False
     except Exception:
@@ -75,7 +78,7 @@ class InterruptibleTrigger(BaseTrigger, AwsSettings):  # type: ignore[misc]
 
     async def on_kill(self) -> None:
         """Stop, if Airflow means it; Airflow 3.3 and later call this when the trigger is no longer theirs to run."""
-        if await in_thread(current_state, self.task_instance) != "deferred":
+        if await in_thread(current_state, self.task_instance) != _WAITS:
             await self.stop_work()
 
     async def cancelled(self) -> None:
