@@ -7,12 +7,13 @@ PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope --no-loadsc
 FOLDERS := definition hooks triggers sensors operators translator local provider example_dags example_dags/diabetes
 LINK = -m pip install --quiet --disable-pip-version-check --no-deps --editable . --config-settings editable_mode=strict
 
-.PHONY: help demo test test-nightly test-airflow2 test-clients test-mutations lint types docs benchmarks benchmarks-airflow clean
+.PHONY: help demo test test-nightly test-celery test-airflow2 test-clients test-mutations lint types docs benchmarks benchmarks-airflow clean
 
 help:
 	@echo 'make demo            train a model on a local SageMaker, step by step and as a pipeline'
 	@echo 'make test            run the tests on Airflow 3'
 	@echo 'make test-nightly    run the tests on random DAGs, with many more of them, and on DAGs of every shape'
+	@echo 'make test-celery     kill tasks and workers of Celery (needs redis-server and PostgreSQL on the path)'
 	@echo 'make test-airflow2   run the tests on Airflow 2.11'
 	@echo 'make test-clients    run the SageMaker SDK (2 and 3) and the AWS CLI on the local SageMaker'
 	@echo 'make test-mutations  take each rule of findings away, and see whether a test notices (10 minutes)'
@@ -59,6 +60,10 @@ test: .venv/linked
 
 test-nightly: .venv/linked
 	@EQUIVALENCE_EXAMPLES=100 DIFFERENTIAL_EXAMPLES=2000 PLANNING_EXAMPLES=500 SPLIT_RUNS=all GROUP_EXAMPLES=20 GROUP_RUNS=all ARCHETYPES=all CRASHES=all .venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/local/test_equivalence.py tests/translator/test_differential.py tests/translator/test_planning.py tests/provider/test_split_runs.py tests/operators/test_group_both_ways.py tests/operators/test_group_in_airflow.py tests/operators/test_crash_matrix.py tests/translator/test_archetypes.py
+
+test-celery: .venv/linked
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints/airflow3.txt apache-airflow-providers-celery asyncpg psycopg2-binary redis
+	@EXECUTOR=celery CRASHES=all .venv/bin/python -m pytest $(PYTEST_ARGS) tests/operators/test_crash_matrix.py -k "restart or takes_its or training_"
 
 test-airflow2: .venv-airflow2/linked
 	@.venv-airflow2/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)

@@ -290,14 +290,20 @@ class SageMakerStepOperator(StepDescription):
 
     running: dict[str, Any] | None = None
     killed = False
+    _deferred = False
+
+    def defer(self, **given: Any) -> None:
+        """Leave the worker; see Airflow's ``BaseOperator.defer``."""
+        self._deferred = True
+        super().defer(**given)
 
     def on_kill(self) -> None:
         """Stop what the task has created and is waiting for, unless only its worker goes away."""
         if self._context is not None:
             from sagemaker_provider.triggers.interrupts import goes_on
 
-            if goes_on(self._context["ti"]):
-                self.log.info("The worker goes away; the next try takes up %s", self.running)
+            if goes_on(self._context["ti"], deferred=self._deferred):
+                self.log.info("The worker goes away; the triggerer or the next try takes up %s", self.running)
                 return
         self.killed = True
         if self.running and self.on_interrupt == "stop":

@@ -43,6 +43,7 @@ class Mirror(BaseOperator):  # type: ignore[misc]
     """The task that starts the pipeline."""
 
     _waiting: tuple[Any, str] | None = None
+    _deferred = False
     """Context of the task, and the execution that it waits for in the worker."""
 
     @property
@@ -120,6 +121,7 @@ class Mirror(BaseOperator):  # type: ignore[misc]
             deadline=(context["ti"].start_date + limit).timestamp() if limit else None,
             **self.launch.aws_settings,
         )
+        self._deferred = True
         self.defer(trigger=trigger, method_name="step_ended", kwargs={"told": told, "may_resume": may_resume})
 
     def step_ended(
@@ -276,7 +278,7 @@ class Mirror(BaseOperator):  # type: ignore[misc]
         if self._waiting is None:
             super().on_kill()
         else:
-            self.launch.stop(*self._waiting)
+            self.launch.stop(*self._waiting, deferred=self._deferred)
 
 
 def _of_instance(steps: list[dict[str, Any]], map_index: int) -> list[dict[str, Any]]:

@@ -355,12 +355,12 @@ class SageMakerPipelineLaunchOperator(TypedTemplates, PipelineOperator):
         if self._started_one is not None:
             self.stop(*self._started_one)
 
-    def stop(self, context: Any, arn: str) -> None:
-        """Ask the service to stop an execution for a task that is killed."""
+    def stop(self, context: Any, arn: str, *, deferred: bool = False) -> None:
+        """Ask the service to stop an execution for a task that is killed, unless it goes on in a triggerer or another try."""
         from sagemaker_provider.triggers.interrupts import goes_on
 
-        if goes_on(context["ti"]):
-            self.log.info("The worker goes away; the next try takes up %s", arn)
+        if goes_on(context["ti"], deferred=deferred):
+            self.log.info("The worker goes away; the triggerer or the next try takes up %s", arn)
         elif self.hook.stop(arn):
             self.log.info("Asked the service to stop %s", arn)
 

@@ -143,7 +143,8 @@ def running_airflow(home: Path, dags: Path, database: str | None = None, **setti
     )
     running = RunningAirflow(home, environment, {}, driver)
     try:
-        for command in SERVICES:
+        celery = (("celery", "worker"),) if environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor" else ()
+        for command in (*SERVICES, *celery):
             running.start(command[0], [sys.executable, "-m", "airflow", *(item.format(port=port) for item in command)])
         while AIRFLOW_3 and running.services["api-server"].poll() is None and not _serves(port):
             time.sleep(0.2)
@@ -190,6 +191,30 @@ def postgresql() -> Iterator[str | None]:
             subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True, **owner)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def celery_settings(database: str) -> Iterator[dict[str, str]]:
+    """Settings with which Airflow uses Celery, over a Redis of a test's own; ``redis-server`` has to be on the path.
+
+    :param database: SQLAlchemy URL of Airflow's database, which keeps Celery's results too.
+    """
+    port = _free_port()
+    server = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
+    )
+    try:
+        while not _serves(port):
+            time.sleep(0.1)
+        yield {
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+            "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{port}/0",
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "8",
+        }
+    finally:
+        server.kill()
+        server.wait()
 
 
 def _serves(port: int) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
@@ -25,6 +24,8 @@ _PATIENCE_SECONDS: Final = 2.5
 """Airflow kills a task that has not ended 5 seconds after SIGTERM."""
 _GOES_ON: Final = ("running", "queued", "scheduled", "up_for_retry")
 """States of a task whose end nobody wants."""
+_NO_SUPERVISOR: Final = (EOFError, BrokenPipeError, ConnectionResetError)
+"""What asking Airflow raises in a task whose supervisor has ended."""
 _WAITS: Final = "deferred"
 """State of a task that a triggerer waits for; its process may take a while yet to end."""
 
@@ -46,25 +47,30 @@ def current_state(ti: Any) -> str | None:
     return states.get(ti.run_id, {}).get(name)  # type: ignore[no-any-return]
 
 
-def goes_on(ti: Any) -> bool:
+def goes_on(ti: Any, *, deferred: bool = False) -> bool:
     """Whether a running task was told to end only because its worker shuts down, and another try or a triggerer follows.
 
     A timeout is none: Airflow calls ``on_kill`` for it while it handles its ``AirflowTaskTimeout``.
 
     Called in a signal handler, so Airflow is asked from a thread: the interrupted code may hold the connection. Where
-    Airflow cannot be asked, a person's kill is assumed: a job that nobody wants costs more than one that starts again.
+    Airflow does not answer, a person's kill is assumed: a job that nobody wants costs more than one that starts again.
+    But a person's kill comes through the supervisor of the task, so it is none where that has gone.
+
+    :param ti: the task instance.
+    :param deferred: whether the task has left its wait to a triggerer; what follows then is telling Airflow so, and no wait.
     """
     if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
         return False
-    following = (_WAITS, *(_GOES_ON if ti.try_number <= ti.max_tries else ()))
+    another = ti.try_number <= ti.max_tries
+    following = (_WAITS, *(_GOES_ON if another else ()))
     executor = ThreadPoolExecutor(max_workers=1)
     try:
         return executor.submit(current_state, ti).result(_PATIENCE_SECONDS) in following
-    except FutureTimeoutError:
-        return False
-    except Exception:
-        log.warning("Airflow does not say what is to become of the task; it is taken for killed", exc_info=True)
-        return False
+    except _NO_SUPERVISOR:
+        return deferred or another
+    except Exception as error:
+        log.warning("Airflow does not say what is to become of the task: %r", error)
+        return deferred
     finally:
         executor.shutdown(wait=False)
 

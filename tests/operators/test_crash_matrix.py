@@ -1,10 +1,12 @@
 """Tasks whose processes are killed at every point where AWS or Airflow can see them: one job, and its end is the task's.
 
-A sample by default; ``CRASHES=all`` kills at every point of every type of step that is waited for, in both ways of waiting.
+A sample by default; ``CRASHES=all`` kills at every point of every type of step that is waited for, in both ways of waiting;
+``EXECUTOR=celery`` has Celery's workers over Redis instead of LocalExecutor's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_airflow import AIRFLOW_3, RunningAirflow, postgresql, running_airflow
+from running_airflow import AIRFLOW_3, RunningAirflow, celery_settings, postgresql, running_airflow
 
 from sagemaker_provider.local.service import LocalSageMaker, LocalSettings, local_sagemaker
 
 DAGS = Path(__file__).parents[1] / "dags"
 EVERYTHING = os.environ.get("CRASHES") == "all"
+CELERY = os.environ.get("EXECUTOR") == "celery"
+WORKERS = "celery" if CELERY else "scheduler"
+"""The service whose processes run tasks."""
 KINDS = (
     "processing",
     "training",
@@ -116,16 +121,21 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     points = folder / "points"
     points.mkdir()
     with postgresql() as database, local_sagemaker(settings) as local:
-        if not AIRFLOW_3 and database is None:
-            pytest.skip("Airflow 2.11 runs several tasks at once on PostgreSQL only, which is not installed")
+        if database is None and (CELERY or not AIRFLOW_3):
+            pytest.skip("Celery, and Airflow 2.11 with several tasks at once, need PostgreSQL, which is not installed")
         conf = _prepare(local)
         variables = {
             **local.environment,
             "CRASH_FOLDER": str(points),
             "AIRFLOW__CORE__PARALLELISM": "16" if database else "4",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
         }
         shutil.copytree(DAGS, folder / "dags", ignore=lambda _, names: [name for name in names if "crash" not in name])
-        with running_airflow(folder / "airflow", folder / "dags", database, **variables) as airflow:
+        with (
+            celery_settings(str(database)) if CELERY else contextlib.nullcontext({}) as executor,
+            running_airflow(folder / "airflow", folder / "dags", database, **variables, **executor) as airflow,
+        ):
             yield Scene(airflow, local, conf, points)
 
 
@@ -190,7 +200,7 @@ def test_a_lost_create_response_makes_no_second_job(scene: Scene, dag_id: str) -
 
 
 @pytest.mark.skipif(not EVERYTHING, reason="CRASHES=all runs it")
-@pytest.mark.parametrize("service", ["triggerer", "scheduler"])
+@pytest.mark.parametrize("service", ["triggerer", "scheduler", *(["celery"] if CELERY else [])])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_while_a_task_waits_leaves_the_job(scene: Scene, service: str, number: int) -> None:
     dag_id, run = "training_deferrable", f"restart-{service}-{int(number)}"
@@ -204,6 +214,22 @@ def test_a_restart_while_a_task_waits_leaves_the_job(scene: Scene, service: str,
     assert tasks[run, "step"]["state"] == "success"
     assert scene.jobs("training")[run] == 1
     assert "StopTrainingJob" not in [call.operation for call in list(scene.local.calls)[before:]]
+
+
+@pytest.mark.skipif(not EVERYTHING, reason="CRASHES=all runs it")
+def test_a_killed_worker_takes_its_tasks_with_it(scene: Scene) -> None:
+    """Task and supervisor are gone, so nothing is left that could tell Airflow how the task ended."""
+    dag_id, run = "training_blocking", "killed-with-its-supervisor"
+    scene.airflow.trigger(dag_id, run, **scene.conf, kill=0)
+    deadline = time.monotonic() + 120
+    while not scene.jobs("training")[run]:
+        assert time.monotonic() < deadline, scene.airflow.tasks(dag_id)
+        time.sleep(0.1)
+    scene.airflow.restart(WORKERS, signal.SIGKILL)
+    tasks = scene.airflow.wait(dag_id, len(scene.airflow.call("runs", dag_id=dag_id)), 240)
+    assert tasks[run, "step"]["state"] == "success"
+    assert tasks[run, "step"]["try_number"] == 2
+    assert scene.jobs("training")[run] == 1
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
