@@ -52,8 +52,9 @@ def _watched() -> dict[Any, str]:
     except ImportError:  # Airflow 2: tasks write to the database themselves
         from airflow.models.taskinstance import TaskInstance
 
-        codes[TaskInstance.xcom_push.__code__] = "xcom"
-        codes[TaskInstance.defer_task.__code__] = "defer"
+        codes[inspect.unwrap(TaskInstance.xcom_push).__code__] = "xcom"
+        codes[inspect.unwrap(TaskInstance.defer_task).__code__] = "defer"
+        codes[inspect.unwrap(TaskInstance.save_to_db).__code__] = "save"
     else:
         codes[CommsDecoder.send.__code__] = "message"
     return codes
