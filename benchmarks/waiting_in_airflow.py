@@ -8,6 +8,7 @@ long after the end of its job a task left the triggerer. Exit code 1: a task fai
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import sys
 import tempfile
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--job", type=float, default=600, help="how long a job takes, in seconds")
     parser.add_argument("--at-once", type=int, default=8, help="worker processes")
     args = parser.parse_args()
+    logging.getLogger("sagemaker_provider.local").setLevel(logging.WARNING)
     settings = LocalSettings(images="simulate-all", simulated_seconds=args.job)
     with tempfile.TemporaryDirectory() as folder, postgresql() as database, local_sagemaker(settings) as local:
         throttles = [
@@ -57,8 +59,9 @@ def main() -> int:
         }
         with running_airflow(Path(folder), ROOT / "benchmarks" / "waiting_dags", database, **variables) as airflow:
             seen = watch(airflow, args.tasks, lambda: len(local.calls) + sum(map(local.faults.hits, throttles)))
-        ends = {job["TrainingJobName"]: job["TrainingEndTime"].timestamp() for job in _jobs(local)}
         throttled = {item.operation: local.faults.hits(item) for item in throttles}
+        local.faults.clear()
+        ends = {job["TrainingJobName"]: job["TrainingEndTime"].timestamp() for job in _jobs(local)}
     table = Table("measure", "value", title=f"{args.tasks} tasks wait at once, poll interval {args.poll:g} s")
     for row in rows(seen, ends, args.tasks * 60 / args.poll):
         table.add_row(*row)

@@ -110,10 +110,16 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def airflow(airflow_home: Path) -> Callable[..., list[TaskResult]]:
-    """Run a DAG of a file in real Airflow: ``airflow(file, dag_id, conf)`` gives how its tasks ended."""
+    """Run a DAG of a file in real Airflow: ``airflow(file, dag_id, conf)`` gives how its tasks ended.
+
+    The folder has no other file then, since each run of Airflow's ``dag.test()`` loads all that are there.
+    """
 
     def run(file: Path, dag_id: str, conf: dict[str, Any] | None = None) -> list[TaskResult]:
         copy = airflow_home / "dags" / file.name
+        for other in copy.parent.glob("*.py"):
+            if other != copy:
+                other.unlink()
         if not copy.exists() or copy.read_bytes() != file.read_bytes():
             shutil.copy(file, copy)
         return run_dag(copy, dag_id, conf)
