@@ -458,7 +458,8 @@ class _Compiler:
             truth = "true" if side == SIDES[0] else "false"
             reason = f"the conditions are always {truth}{names and f', so what never runs is {names}'}"
             self.findings.append(finding("SMP730", reason, task=name))
-            if any(self.steps[node].type != "Condition" for node in nx.ancestors(self.graph, name) & set(self.steps)):
+            before = [self.steps[node] for node in nx.ancestors(self.graph, name) & set(self.steps)]
+            if any(step.type != "Condition" or step.fail_otherwise for step in before):
                 for node in (node for node in never if self.rules[node] in TOLERANT):
                     others = listed(
                         self.tasks[other].task_id for other in never if nx.has_path(self.graph, node, other)

@@ -6,6 +6,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from airflow.providers.amazon.aws.operators.sagemaker import SageMakerConditionOperator
 from dag_makers import choice, codes, empty, make_dag, messages, step, steps_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -407,6 +408,19 @@ def test_what_a_decided_condition_skips_runs_where_the_condition_is_not_reached(
         step("before") >> condition
     expected = ["where 'c' cannot run, Airflow runs 'b', 'b2'"] if rule == "all_done" else []
     assert messages(convert(dag), "SMP680") == expected
+
+
+def test_what_a_decided_condition_skips_runs_where_a_check_before_it_fails() -> None:
+    with make_dag(params={"score": 1}) as dag:
+        check = SageMakerConditionOperator(
+            task_id="check",
+            condition_type="Equals",
+            left_value="{{ params.score }}",
+            right_value=1,
+            if_task_ids=["c"],
+        )
+        check >> constant("c", False, "a") >> step("a", trigger_rule="all_done")
+    assert messages(convert(dag), "SMP680") == ["where 'c' cannot run, Airflow runs 'a'"]
 
 
 def test_the_outcome_of_a_condition_that_is_decided_cannot_be_read() -> None:
