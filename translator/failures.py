@@ -96,9 +96,14 @@ def _after_tasks_that_cannot_run(
     reasons: dict[str, dict[str, None]] = {}
     for name in order:
         origin = origins[name]
-        if origin.rule not in TOLERANT:
+        if origin.rule not in (*TOLERANT, "one_done"):
             continue
         stuck, failing = unsure, breaks
+        if origin.rule == "one_done":  # what could not run is not done; what it only reads is no matter
+            stuck = set()
+            failing = {
+                other for other in needs[name] if other in breaks and graph.has_edge(origins[other].node, origin.node)
+            }
         if origin.rule == TEARDOWN:  # without its setups it does not run in Airflow either
             setups = {other for other in needs[name] if origins[other].is_setup}
             failing = breaks - setups

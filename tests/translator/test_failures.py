@@ -121,6 +121,17 @@ def test_a_check_without_else_is_a_failure_for_what_runs_after_all() -> None:
     assert said(convert(dag), "SMP680") == {"cleanup": "Airflow runs it also where 'c' fails or 'a' cannot run"}
 
 
+def test_one_done_runs_after_a_failure_of_what_it_reads() -> None:
+    with make_dag() as dag:
+        second = step("b")
+        step("a") >> second
+        second >> step("c", trigger_rule="one_done", config={"x": second.properties.OutputParameters["o"]})
+        read = "{{ ti.xcom_pull('a')['OutputParameters']['o'] }}"  # does not make it wait for 'a'
+        second >> step("d", trigger_rule="one_done", config={"x": read})
+        second >> step("e", trigger_rule="one_done")
+    assert said(convert(dag), "SMP680") == {"c": "Airflow runs it also where 'b' fails"}
+
+
 def teardown(*work: str) -> DAG:
     with make_dag() as dag:
         last: Any = step("setup").as_setup()
