@@ -59,6 +59,8 @@ def main() -> int:
         }
         with running_airflow(Path(folder), ROOT / "benchmarks" / "waiting_dags", database, **variables) as airflow:
             seen = watch(airflow, args.tasks, lambda: len(local.calls) + sum(map(local.faults.hits, throttles)))
+            for task in seen.failed:
+                print(task, *(log.read_text()[-3000:] for log in Path(folder, "logs").rglob(f"task_id={task}/*.log")))
         throttled = {item.operation: local.faults.hits(item) for item in throttles}
         local.faults.clear()
         ends = {job["TrainingJobName"]: job["TrainingEndTime"].timestamp() for job in _jobs(local)}
@@ -75,12 +77,14 @@ class Seen:
     """What happened.
 
     :param states: state -> how many tasks ended in it.
+    :param failed: the tasks that failed.
     :param left: task -> when it left the triggerer, in seconds since 1970.
     :param calls: time and number of calls so far, while all tasks waited.
     :param memory: most memory of the triggerer's processes, in MB.
     """
 
     states: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
     left: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[float, int]] = field(default_factory=list)
     memory: int = 0
@@ -94,6 +98,7 @@ def watch(airflow: RunningAirflow, tasks: int, calls: Callable[[], int]) -> Seen
         time.sleep(1)
         states = {task: str(item["state"]) for (_, task), item in airflow.tasks("waiting").items()}
         seen.states, now = Counter(states.values()), time.time()
+        seen.failed = [task for task, state in states.items() if state == "failed"]
         deferred |= {task for task, state in states.items() if state == "deferred"}
         for task in deferred - seen.left.keys():
             if states[task] != "deferred":

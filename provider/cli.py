@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
@@ -38,6 +38,23 @@ class Command:
 
 def _argument(*flags: str, **options: Any) -> Argument:
     return Argument(flags, options)
+
+
+def _at_least(least: float, kind: type[int] | type[float] = int) -> Callable[[str], float]:
+    """The type of an option that is a number, and no smaller one."""
+
+    def number(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(least) - 1
+        if not value >= least:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a {'whole ' if kind is int else ''}number of at least {least}"
+            )
+        return value
+
+    return number
 
 
 _FORMAT = _argument(
@@ -147,12 +164,16 @@ _EXECUTION = _argument(
     "execution", metavar="EXECUTION", help="ARN, PIPELINE/ID, or a pipeline for its latest execution"
 )
 _PARALLEL = _argument(
-    "--max-parallel-steps", dest="max_parallel_steps", type=int, metavar="N", help="steps of this execution at once"
+    "--max-parallel-steps",
+    dest="max_parallel_steps",
+    type=_at_least(1),
+    metavar="N",
+    help="steps of this execution at once",
 )
 _POLL = _argument(
     "--poll-interval",
     dest="poll_interval",
-    type=float,
+    type=_at_least(0.01, float),
     default=5.0,
     metavar="SECONDS",
     help="between two looks while waiting (default: 5)",
@@ -173,7 +194,7 @@ _DEPLOYMENT: Final = (
     _argument(
         "--max-parallel-steps",
         dest="max_parallel_steps",
-        type=int,
+        type=_at_least(1),
         metavar="N",
         help="steps of an execution at once (default: max_active_tasks of the DAG)",
     ),
@@ -311,7 +332,7 @@ COMMANDS: Final = (
                 metavar=("START", "END"),
                 help="data interval for the date parameters that read it",
             ),
-            _argument("--version", type=int, metavar="N", help="number of the version (default: the latest)"),
+            _argument("--version", type=_at_least(1), metavar="N", help="number of the version (default: the latest)"),
             _argument("--alias", metavar="NAME", help="alias of the version"),
             _argument(
                 "--step", metavar="NAME", action="append", default=[], help="run only this step; may be repeated"
@@ -354,7 +375,7 @@ COMMANDS: Final = (
         "execution_commands.executions",
         (
             _PIPELINE,
-            _argument("--limit", type=int, default=20, metavar="N", help="how many (default: 20)"),
+            _argument("--limit", type=_at_least(1), default=20, metavar="N", help="how many (default: 20)"),
             _FORMAT,
             *_AWS,
         ),

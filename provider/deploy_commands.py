@@ -75,7 +75,8 @@ def delete(args: Namespace) -> int:
     from sagemaker_provider.hooks.pipeline import OWNER_TAG
     from sagemaker_provider.operators.converted import owner_by_name
 
-    hook, name = pipeline_hook(args), pipeline_name_of(args.pipeline)
+    hook = pipeline_hook(args)
+    name = pipeline_name_of(hook, args.pipeline)
     found = hook.find_or_fail(name)
     every = hook.executions(name)
     running = [item for item in every if state_of(PIPELINE_EXECUTION, item)[0] is State.RUNNING]
@@ -98,7 +99,8 @@ def delete(args: Namespace) -> int:
 @calls_aws
 def versions(args: Namespace) -> int:
     """``versions``: the versions of a pipeline, the latest first."""
-    hook, name = pipeline_hook(args), pipeline_name_of(args.pipeline)
+    hook = pipeline_hook(args)
+    name = pipeline_name_of(hook, args.pipeline)
     hook.find_or_fail(name)
     found = hook.versions(name)
     if args.format == "json":
@@ -122,14 +124,23 @@ def versions(args: Namespace) -> int:
 # What a command line names
 
 
-def pipeline_name_of(text: str) -> str:
+def pipeline_name_of(hook: SageMakerPipelineHook, text: str) -> str:
     """The pipeline that a name, an ARN or a definition file stands for.
 
-    :raises ValueError: the file cannot be read.
+    :raises ValueError: it is none of these, or the file cannot be read.
+    :raises PipelineError: the ARN is not that of a pipeline of this account and Region.
     """
+    from sagemaker_provider.hooks.pipeline import PipelineError
     from sagemaker_provider.operators.converted import read_converted
 
-    return read_converted(Path(text)).name if text.endswith(".json") else text.rpartition("/")[2]
+    if text.endswith(".json"):
+        return read_converted(Path(text)).name
+    name = text.rpartition(":pipeline/")[2] if text.startswith("arn:") else text
+    if "/" in name or ":" in name:
+        raise ValueError(f"{text!r} is neither a pipeline's name or ARN nor a file <name>.pipeline.json")
+    if name != text and (found := str(hook.find_or_fail(name)["PipelineArn"])).lower() != text.lower():
+        raise PipelineError(f"{text} is of another account or Region; here the pipeline {name!r} is {found}")
+    return name
 
 
 def owner_of(text: str) -> str | None:

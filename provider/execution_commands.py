@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 def start(args: Namespace) -> int:
     """``start``: check the parameters, start an execution, and wait for it if asked."""
     try:
-        name, parameters = pipeline_name_of(args.pipeline), _parameters(args)
+        parameters = _parameters(args)
     except ValueError as error:
         return usage_error(str(error))
     hook = pipeline_hook(args)
+    name = pipeline_name_of(hook, args.pipeline)
     source = _execution(hook, name if args.source == "latest" else args.source) if args.source else None
     arn = hook.start(
         name,
@@ -79,7 +80,8 @@ def list_pipelines(args: Namespace) -> int:
 @calls_aws
 def executions(args: Namespace) -> int:
     """``executions``: those of a pipeline, the latest first."""
-    hook, name = pipeline_hook(args), pipeline_name_of(args.pipeline)
+    hook = pipeline_hook(args)
+    name = pipeline_name_of(hook, args.pipeline)
     hook.find_or_fail(name)
     found = hook.executions(name, limit=args.limit)
     if args.format == "json":
@@ -153,7 +155,7 @@ def _execution(hook: SageMakerPipelineHook, text: str) -> str:
         return text
     whole = text.endswith(".json") or text.startswith("arn:")
     name, _, identifier = ("", "", "") if whole else text.partition("/")
-    name = name if identifier else pipeline_name_of(text)
+    name = name if identifier else pipeline_name_of(hook, text)
     pipeline = hook.find_or_fail(name)
     if identifier:
         return f"{pipeline['PipelineArn']}/execution/{identifier}"
@@ -207,6 +209,7 @@ def _followed(hook: SageMakerPipelineHook, arn: str, args: Namespace, *, stoppin
     """Tell of an execution, or wait for its end if asked; the exit code."""
     if not args.wait:
         if args.format == "json":
+            usage_error(arn)  # whatever becomes of the next call, what has been done is told
             print(json.dumps({"execution": hook.describe(arn)}, indent=2, sort_keys=True))
         else:
             print(arn)
@@ -227,12 +230,22 @@ def _tell(hook: SageMakerPipelineHook, arn: str, form: str) -> None:
 
 def _watch(hook: SageMakerPipelineHook, arn: str, args: Namespace) -> int:
     """Show an execution until it ends: in a terminal a live tree, else a line for each change and the tree at the end."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from sagemaker_provider.hooks.failures import passing
+
     definition = hook.definition(arn)
     live = sys.stdout.isatty() and args.format == "text"
     seen: dict[str, str] = {}
     with Live(console=console(), auto_refresh=False) if live else nullcontext() as screen:
         while True:
-            execution, steps = hook.describe(arn), hook.steps(arn)
+            try:
+                execution, steps = hook.describe(arn), hook.steps(arn)
+            except (BotoCoreError, ClientError) as error:
+                if not passing(error):
+                    raise
+                time.sleep(args.poll_interval)
+                continue
             running = state_of(PIPELINE_EXECUTION, execution)[0] is State.RUNNING
             if screen is not None:
                 screen.update(execution_tree(execution, steps, definition), refresh=True)

@@ -21,11 +21,12 @@ def schedule(args: Namespace) -> int:
     from sagemaker_provider.hooks import schedule as schedules
 
     try:
-        name = pipeline_name_of(args.pipeline)
-        requests, parameters = _requests(args, name), given_parameters(args.parameter)
+        parameters = given_parameters(args.parameter)
     except ValueError as error:
         return usage_error(str(error))
     hook = pipeline_hook(args)
+    name = pipeline_name_of(hook, args.pipeline)
+    requests = _requests(args, name)
     client, arn = hook.client("scheduler"), hook.arn(name)
     done: dict[str, str]
     if args.action == "create":

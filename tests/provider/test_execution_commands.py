@@ -60,6 +60,65 @@ def test_an_execution_is_started_and_watched(here: Commands, pipelines: Pipeline
     assert [step["StepName"] for step in told["steps"]] == ["first", "which", "one"]
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("arn:aws:sagemaker:eu-west-1:123456789012:pipeline/p", 1, "is of another account or Region"),
+        ("arn:aws:sagemaker:us-west-2:999999999999:pipeline/p", 1, "is of another account or Region"),
+        (
+            "arn:aws:sagemaker:us-west-2:123456789012:pipeline/p/execution/abcdefghijkl",
+            2,
+            "is neither a pipeline's name",
+        ),
+        ("other-team/p", 2, "is neither a pipeline's name"),
+    ],
+)
+@pytest.mark.parametrize("words", [["delete", "--yes"], ["start"], ["executions"], ["versions"], ["schedule"]])
+def test_what_is_no_pipeline_of_here(
+    here: Commands, pipelines: Pipelines, words: list[str], text: str, code: int, said: str
+) -> None:
+    pipelines.create(PLAIN)
+    words = ["schedule", "show", text] if words == ["schedule"] else [words[0], text, *words[1:]]
+    found = here(*words)
+    assert (found.code, said in found.err) == (code, True), found.err
+    assert json.loads(here("executions", "p", "--format", "json").out) == {"executions": []}
+
+
+def test_an_arn_of_here(here: Commands, pipelines: Pipelines) -> None:
+    pipelines.create(PLAIN)
+    assert here("start", "arn:aws:sagemaker:us-west-2:123456789012:pipeline/p").code == 0
+
+
+def test_what_was_started_is_told_though_it_cannot_be_described(
+    here: Commands, pipelines: Pipelines, local_sagemaker: Any
+) -> None:
+    pipelines.create(PLAIN)
+    local_sagemaker.faults.add("throttling", operation="DescribePipelineExecution", times=5)
+    found = here("start", "p", "--format", "json")
+    assert (found.code, found.err.splitlines()[0].partition("/execution/")[1]) == (1, "/execution/")
+
+
+def test_a_throttled_look_does_not_end_the_waiting(here: Commands, pipelines: Pipelines, local_sagemaker: Any) -> None:
+    pipelines.create(PLAIN)
+    local_sagemaker.faults.add("throttling", operation="DescribePipelineExecution", times=6)
+    assert here("start", "p", "--wait", "--poll-interval", "0.05").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["executions", "p", "--limit", "0"],
+        ["start", "p", "--wait", "--poll-interval", "-1"],
+        ["start", "p", "--max-parallel-steps", "x"],
+    ],
+)
+def test_numbers_are_checked_before_anything_is_done(here: Commands, pipelines: Pipelines, words: list[str]) -> None:
+    pipelines.create(PLAIN)
+    found = here(*words)
+    assert (found.code, "number of at least" in found.err) == (2, True), found.err
+    assert json.loads(here("executions", "p", "--format", "json").out) == {"executions": []}
+
+
 def test_a_token_starts_once(here: Commands, pipelines: Pipelines) -> None:
     pipelines.create(PLAIN)
     assert here("start", "p", "--token", "monday").out == here("start", "p", "--token", "monday").out
