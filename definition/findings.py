@@ -647,6 +647,11 @@ RULES: Final[dict[str, Rule]] = {
                 "The task group has them for the pipeline that it starts; the pipeline of the whole DAG does not take them over.",
                 "Give the settings to the conversion, and the rest to deploy and start, or deploy the pipeline of the group alone.",
             ),
+            "SMP855": (
+                "Place or role that only a run knows",
+                "A step makes it, or it is an item of a loop over what a step makes, so the policy allows nothing there.",
+                "Allow it by hand, as narrow as you know it, or write the place into the definition.",
+            ),
             "SMP853": (
                 "Work that the definition does not name",
                 "The service makes resources of its own with the role of the job, and the policy does not allow that.",

@@ -15,7 +15,8 @@ from sagemaker_provider.definition.model import Parameter, PipelineDefinition
 _UNKNOWN: Final = "UNKNOWN-"
 """How placeholders begin."""
 _LOCATION: Final = re.compile(
-    r"(S3Uri|S3OutputPath|S3Path|ModelDataUrl|SamplePayloadUrl|OutputS3Uri|Jar|entryPoint|logUri)$"
+    r"(S3Uris?|S3OutputPath|S3FailurePath|S3Path|ModelDataUrl|SamplePayloadUrl|OutputS3Uri|Jar|entryPoint|logUri"
+    r"|SuppliedBaseline(Statistics|Constraints))$"
 )
 
 
@@ -107,17 +108,26 @@ class Patterns:
         )
 
     def location(self, place: str, value: Any) -> str | None:
-        """The S3 URI that a value is, as a pattern."""
+        """The S3 URI that a value is, as a pattern; also one in quotes, as the SDK writes hyperparameters."""
         if not isinstance(value, (str, Get, Join)):
             return None
         known = len(self.findings)
         text = self.text(value)
+        if text.startswith('"s3://') and text.endswith('"'):
+            text = text[1:-1]
         if is_placeholder(text) and _LOCATION.search(place):
             return f"s3://{text}"
         if text.startswith("s3://") and not text.startswith("s3://*"):
             return text
         del self.findings[known:]  # it is no place
         return None
+
+    def unknown(self, place: str, value: Any, step: str) -> None:
+        """Tell of a place or role that is not known, where the member is one."""
+        if isinstance(value, (Get, Join)) and (_LOCATION.search(place) or place.lower().endswith("rolearn")):
+            note = finding("SMP855", f"{place} is {self.text(value)!r}", place=f"Steps.{step}.Arguments.{place}")
+            if note not in self.findings:
+                self.findings.append(note)
 
     def object(self, location: str) -> str:
         """The ARN of the object that an S3 location is."""
@@ -140,8 +150,13 @@ def queue_arn(url: str, place: Place) -> str:
 
 
 def passing(role: str, service: str) -> Statement:
-    """Handing a role on to a service."""
-    return Statement(f"Pass to {service}", ("iam:PassRole",), role, ("StringEquals", "iam:PassedToService", (service,)))
+    """Handing a role on to a service, which in China may have either of two names."""
+    names = (
+        (service, f"{service}.cn")
+        if role.startswith("arn:aws-cn:") and service != "sagemaker.amazonaws.com"
+        else (service,)
+    )
+    return Statement(f"Pass to {service}", ("iam:PassRole",), role, ("StringEquals", "iam:PassedToService", names))
 
 
 def is_placeholder(text: str) -> bool:

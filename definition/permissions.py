@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from sagemaker_provider.definition.expressions import JsonGet, walk
+from sagemaker_provider.definition.expressions import Get, Join, JsonGet, walk
 from sagemaker_provider.definition.findings import finding
 from sagemaker_provider.definition.iam import (
     Patterns,
@@ -59,11 +59,18 @@ _RULES: Final = (
 
 _IMAGE: Final = re.compile(r"(\d{12}|\*)\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+|\*)\.[a-z.]+/([^:@]+)")
 _IMAGES: Final = frozenset(["Image", "ImageUri", "TrainingImage"])
-_WRITTEN: Final = re.compile(r"S3OutputPath$|OutputS3Uri$|S3Output\.S3Uri$|CheckpointConfig\.S3Uri$|logUri$")
+_WRITTEN: Final = re.compile(
+    r"S3OutputPath$|S3FailurePath$|OutputS3Uri$|DestinationS3Uri$|S3Output\.S3Uri$|CheckpointConfig\.S3Uri$|logUri$"
+)
 """Members that are S3 locations which are written."""
-_DATA: Final = re.compile(r"S3|Uri|Path|Constraints|Statistics|Artifacts")
+_DATA: Final = re.compile(r"S3|Uri|Url|Path|Constraints|Statistics|Artifacts")
 """Properties that are S3 locations."""
 
+_OUTPUT: Final = re.compile(r"OutputDataConfig\.S3OutputPath$|TransformOutput\.S3OutputPath$|S3Output\.S3Uri$")
+"""Members below which a Cleanup step deletes."""
+_KEY: Final = ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
+
+_LOGGING: Final = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
 _WRITING: Final = ("s3:AbortMultipartUpload", "s3:PutObject")
 _NETWORK: Final = (
     "CreateNetworkInterface",
@@ -82,8 +89,10 @@ _PASSED_TO: Final = {"EMR": "elasticmapreduce.amazonaws.com", "EMRServerless": "
 _ROLE_WANTED: Final = frozenset(
     ["Processing", "QualityCheck", "ClarifyCheck", "Training", "Tuning", "AutoML", "Model", "RegisterModel", "Job"]
 )
-_UNPASSED: Final = frozenset(["RegisterModel", "Transform"])
+_UNPASSED: Final = frozenset(["RegisterModel", "Transform", "EndpointConfig"])
 """Step types that work with a role without naming it in their request: the pipeline's, or that of the model."""
+_DEEPEST: Final = 8
+"""Through how many steps a property is followed to the request that it repeats."""
 _SAGEMAKER: Final = "sagemaker.amazonaws.com"
 
 
@@ -104,6 +113,54 @@ class Permissions:
         return {step.name: step for step, _ in self.known.definition.all_steps()}
 
     @cached_property
+    def _items(self) -> dict[str, list[Any]]:
+        """Steps in a loop over a literal list -> its items."""
+        found: dict[str, list[Any]] = {}
+        for step, enclosing in self.known.definition.all_steps():
+            loops = [outer for outer, _ in enclosing if outer.type == "ForEach"]
+            items = loops[-1].arguments.get("IterableItems") if loops else None
+            if isinstance(items, (list, tuple)):
+                found[step.name] = list(items)
+        return found
+
+    def _values(self, step: Step, value: Any) -> list[Any]:
+        """What a value of a step may be, with items of loops and members of other steps' requests put in their places."""
+        items = self._items.get(step.name)
+        in_loop = items is not None and any(
+            isinstance(item, Get) and item.scope == "ForEach" for _, item in walk([value])
+        )
+        return [self._resolved(value, item) for item in (items or () if in_loop else (None,))]
+
+    def _resolved(self, value: Any, item: Any, depth: int = 0) -> Any:
+        if isinstance(value, Join):
+            return Join(value.on, tuple(self._resolved(part, item, depth) for part in value.values))
+        if not isinstance(value, Get):
+            return value
+        if value.path == "ForEach.CurrentItem" and item is not None:
+            return item
+        found = self._repeated(value) if value.scope == "Steps" and depth < _DEEPEST else None
+        return value if found is None else self._resolved(found, None, depth + 1)
+
+    def _repeated(self, value: Get) -> Any:
+        """The member of a step's request that a property repeats; ``None`` where it is none. Names are the service's."""
+        step = self.steps.get(value.name)
+        if step is None or not value.members or str(value.members[-1]).endswith("Name"):
+            return None
+        found: Any = step.arguments
+        for segment in value.members:
+            if isinstance(found, Mapping):
+                found = found.get(segment)
+            elif isinstance(found, (list, tuple)) and isinstance(segment, int):
+                found = found[segment] if segment < len(found) else None
+            elif isinstance(found, (list, tuple)):
+                entries = [entry for entry in found if isinstance(entry, Mapping)]
+                named = [entry for entry in entries if segment in (entry.get("OutputName"), entry.get("InputName"))]
+                found = named[0] if len(named) == 1 else None
+            else:
+                return None
+        return found if isinstance(found, (str, Get, Join)) else None
+
+    @cached_property
     def roles(self) -> dict[str, dict[str, list[Statement]]]:
         """ARN of a role -> service that takes it -> what it may do for it; the pipeline's own role is the first."""
         found: dict[str, dict[str, list[Statement]]] = {self.role: {_SAGEMAKER: list(self._experiments())}}
@@ -117,6 +174,17 @@ class Permissions:
                 if step.type != "EMR":
                     found.setdefault(role, {}).setdefault(service, []).extend(self._job(step, service))
         return found
+
+    def results(self) -> Iterator[Statement]:
+        """Reading the files in which steps leave results: those of a task group's tasks become XComs."""
+        for step in self.steps.values():
+            named = {getattr(item, "output_name", None) for item in step.property_files or ()}
+            outputs = (step.arguments.get("ProcessingOutputConfig") or {}).get("Outputs", ()) if named else ()
+            for output in outputs:
+                for value in self._values(step, output.get("S3Output", {}).get("S3Uri")):
+                    uri = self.known.location("S3Uri", value) if output.get("OutputName") in named else None
+                    if uri:
+                        yield Statement("Results", ("s3:GetObject",), self.known.objects(uri, folder=True))
 
     # What the pipeline's role does
 
@@ -137,7 +205,7 @@ class Permissions:
             yield from special[step.type](step)
         for _, expression in walk(step.own_arguments()):
             if isinstance(expression, JsonGet):
-                yield from self._file(expression)
+                yield from self._file(step, expression)
 
     def _made(self, step: Step, row: StepType, resource: Resource) -> Iterator[Statement]:
         """Creating, describing, changing and stopping what a step makes."""
@@ -187,6 +255,9 @@ class Permissions:
                         ("sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"),
                         self.known.place.arn("sagemaker", f"model-package/{name}/*"),
                     )
+        if any("DatasetDefinition." in place for place, _ in leaves(step.arguments)):
+            said = "an input is a query of Athena or Redshift, which the job makes with its role"
+            self.known.findings.append(finding("SMP853", said, place=f"Steps.{step.name}"))
         if step.type == "ClarifyCheck" and step.members.get("ModelName"):
             self.known.findings.append(
                 finding(
@@ -239,8 +310,9 @@ class Permissions:
         for member, service in (
             ("ServiceRole", "elasticmapreduce.amazonaws.com"),
             ("JobFlowRole", "ec2.amazonaws.com"),
+            ("AutoScalingRole", "application-autoscaling.amazonaws.com"),
         ):
-            if isinstance(config, Mapping) and member in config:
+            if isinstance(config, Mapping) and config.get(member) is not None:
                 role = self.known.arn(config[member], "iam", "role/{}").replace(":instance-profile/", ":role/")
                 yield passing(role, service)
 
@@ -287,23 +359,34 @@ class Permissions:
     def _cleanup(self, step: Step) -> Iterator[Statement]:
         for source in step.arguments["Resources"]["S3"]:
             for _, uri in leaves(source.get("S3Uris") or [None]):
-                named = self.known.location("S3Uris", uri) if uri is not None and not steps_of(uri) else None
-                if named is not None:
-                    objects = [self.known.objects(named) if named.endswith("/") else self.known.object(named)]
-                else:
-                    steps = steps_of(uri) or [source["StepName"]]
-                    objects = [self.known.objects(at, folder=True) for other in steps for at in self._written(other)]
-                for arn in objects:
-                    yield Statement("CleanupSteps", ("s3:DeleteObject",), arn)
+                for known in self._values(step, uri):
+                    named = self.known.location("S3Uris", known)
+                    if named is not None:
+                        objects = [self.known.objects(named) if named.endswith("/") else self.known.object(named)]
+                    else:
+                        outputs = self._written(source["StepName"], _OUTPUT)
+                        objects = [self.known.objects(at, folder=True) for at in outputs]
+                    for arn in objects:
+                        yield Statement("CleanupSteps", ("s3:DeleteObject",), arn)
 
-    def _file(self, value: JsonGet) -> Iterator[Statement]:
+    def _file(self, step: Step, value: JsonGet) -> Iterator[Statement]:
         """Reading the file of a ``JsonGet``."""
-        steps = steps_of(value.property_file or value.s3_uri)
-        locations = [location for step in steps for location in self._written(step)]
-        if value.s3_uri is not None and not steps:
-            locations.append(self.known.text(value.s3_uri))
-        for location in filter(None, locations):
-            yield Statement("JsonFiles", ("s3:GetObject",), self.known.objects(location, folder=bool(steps)))
+        for known in self._values(step, value.property_file or value.s3_uri):
+            named = self.known.location("S3Uri", known) if value.s3_uri is not None else None
+            writers = steps_of(value.property_file or value.s3_uri)
+            locations = [named] if named else [at for other in writers for at in self._written(other)]
+            if not locations:
+                self.known.unknown("S3Uri", known, step.name)
+            for location in locations:
+                yield Statement("JsonFiles", ("s3:GetObject",), self.known.objects(location, folder=not named))
+            yield from self._keys_of(writers)
+
+    def _keys_of(self, steps: Iterable[str]) -> Iterator[Statement]:
+        """Reading what steps have encrypted."""
+        for name in steps:
+            for place, value in leaves(self.steps[name].arguments if name in self.steps else {}):
+                if place.endswith("KmsKeyId") and "Output" in place:
+                    yield self._key(self.known.text(value), "KeyOfInput", ("Decrypt", "DescribeKey"))
 
     def _experiments(self) -> Iterator[Statement]:
         config = self.known.definition.members.get("PipelineExperimentConfig")
@@ -328,14 +411,19 @@ class Permissions:
 
     def _roles(self, step: Step) -> set[str]:
         """The roles that a step hands on: the pipeline's own where a request wants one and names none."""
-        found = {
-            self.known.arn(value, "iam", "role/{}")
-            for place, value in leaves(step.arguments)
-            if place.rpartition(".")[2].lower() in ("rolearn", "executionrolearn")
-        }
-        if step.type == "Transform":
-            makers = [self.steps[name] for name in steps_of(step.arguments.get("ModelName")) if name in self.steps]
-            return {role for maker in makers for role in self._roles(maker)} or {self.role}
+        found = set()
+        for place, value in leaves(step.arguments):
+            if place.rpartition(".")[2].lower() in ("rolearn", "executionrolearn") and value is not None:
+                for known in self._values(step, value):
+                    if self.known.text(known) == "*":
+                        self.known.unknown(place, value, step.name)
+                    else:
+                        found.add(self.known.arn(known, "iam", "role/{}"))
+        if step.type in ("Transform", "EndpointConfig"):
+            names = [value for place, value in leaves(step.arguments) if place.endswith("ModelName")]
+            makers = [self.steps[name] for name in steps_of(names) if name in self.steps]
+            roles = {role for maker in makers for role in self._roles(maker)}
+            return roles or ({self.role} if step.type == "Transform" else set())
         return found or ({self.role} if step.type in _ROLE_WANTED else set())
 
     def _job(self, step: Step, service: str) -> Iterator[Statement]:
@@ -344,11 +432,15 @@ class Permissions:
             {**step.arguments, **{key: item for key, item in step.members.items() if key.startswith("Supplied")}}
         ):
             member = place.rpartition(".")[2]
-            if member in _IMAGES and (arn := self._repository(self.known.text(value))):
+            if member in _IMAGES and "*" in (image := self.known.text(value)):
+                self.known.findings.append(
+                    finding("SMP855", f"{place} is {image!r}", place=f"Steps.{step.name}.Arguments.{place}")
+                )
+            elif member in _IMAGES and (arn := self._repository(image)):
                 actions = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
                 yield Statement("Images", actions, arn)
                 yield Statement("ImageLogin", ("ecr:GetAuthorizationToken",), "*")
-            elif member.endswith("KmsKeyId"):
+            elif member.endswith("KmsKeyId") or member == "encryptionKeyArn":
                 yield self._key(self.known.text(value))
             elif member in ("Subnets", "SecurityGroupIds"):
                 kind = "subnet" if member == "Subnets" else "security-group"
@@ -363,10 +455,15 @@ class Permissions:
                     self.known.place.arn("ec2", "network-interface/*"),
                 )
                 yield Statement("Networks", tuple(f"ec2:{action}" for action in _NETWORKS), "*")
-            yield from self._data(place, value)
-        if service == _SAGEMAKER:
-            logging = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
-            yield Statement("Logs", logging, self.known.place.arn("logs", "log-group:/aws/sagemaker/*"))
+            yield from self._data(step, place, value)
+        monitoring = [place for place, _ in leaves(step.arguments) if "cloudWatchLoggingConfiguration" in place]
+        if monitoring:
+            group = next((value for place, value in leaves(step.arguments) if place.endswith(".logGroupName")), None)
+            name = self.known.text(group) if group is not None else "/aws/emr-serverless"
+            yield Statement("Logs", _LOGGING, self.known.place.arn("logs", f"log-group:{name}*"))
+            yield Statement("LogGroups", ("logs:DescribeLogGroups",), "*")
+        if service == _SAGEMAKER and step.type != "EndpointConfig":
+            yield Statement("Logs", _LOGGING, self.known.place.arn("logs", "log-group:/aws/sagemaker/*"))
             yield Statement(
                 "Metrics",
                 ("cloudwatch:PutMetricData",),
@@ -382,12 +479,20 @@ class Permissions:
             return self.known.place.arn("ecr", f"repository/{found[3]}", region=found[2], account=found[1])
         return None
 
-    def _data(self, place: str, value: Any) -> Iterator[Statement]:
+    def _data(self, step: Step, place: str, value: Any) -> Iterator[Statement]:
         """Reading and writing S3."""
-        others = [location for step in steps_of(value, _DATA) for location in self._written(step)]
         written = _WRITTEN.search(place) is not None
-        folder = bool(others) or written
-        for uri in others or filter(None, [self.known.location(place, value)]):
+        known = [(item, self.known.location(place, item)) for item in self._values(step, value)]
+        writers = [] if written else steps_of(value, _DATA)
+        for item, uri in known:
+            others = [at for name in steps_of(item, _DATA) for at in self._written(name)]
+            if uri is None and not others:
+                self.known.unknown(place, item, step.name)
+            yield from self._at(place, [uri] if uri else others, written=written, folder=written or not uri)
+        yield from self._keys_of(writers)
+
+    def _at(self, place: str, uris: Iterable[str], *, written: bool, folder: bool) -> Iterator[Statement]:
+        for uri in uris:
             objects = self.known.objects(uri, folder=folder)
             if written:
                 yield Statement("WriteData", _WRITING, objects)
@@ -397,28 +502,27 @@ class Permissions:
                 condition = ("StringLike", "s3:prefix", (key,))
                 yield Statement(f"List {bucket}", ("s3:ListBucket",), objects.partition("/")[0], condition)
 
-    def _written(self, step: str) -> list[str]:
+    def _written(self, name: str, places: re.Pattern[str] = _WRITTEN, depth: int = 0) -> list[str]:
         """The S3 locations below which a step writes."""
-        if step not in self.steps:
-            return []
-        found = [
-            location
-            for place, value in leaves(self.steps[step].arguments)
-            if _WRITTEN.search(place) and (location := self.known.location(place, value))
-        ]
+        found: list[str] = []
+        for place, value in leaves(self.steps[name].arguments) if name in self.steps and depth < _DEEPEST else ():
+            for item in self._values(self.steps[name], value) if places.search(place) else ():
+                uri = self.known.location(place, item)
+                others = [] if uri else steps_of(item)
+                found += [uri] if uri else [at for other in others for at in self._written(other, places, depth + 1)]
         return list(dict.fromkeys(found))
 
-    def _key(self, key: str) -> Statement:
-        actions = tuple(
-            f"kms:{action}" for action in ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
-        )
+    def _key(self, key: str, purpose: str = "Key", actions: Iterable[str] = _KEY) -> Statement:
         alias = key[key.index("alias/") :] if "alias/" in key else ""
+        _, _, _, region, account, *_ = key.split(":") if key.startswith("arn:") else [None] * 5
         arn = (
-            key if key.startswith("arn:") and not alias else self.known.place.arn("kms", f"key/{'*' if alias else key}")
+            key
+            if key.startswith("arn:") and not alias
+            else self.known.place.arn("kms", f"key/{'*' if alias else key}", region=region, account=account)
         )
         return Statement(
-            f"Key {alias}",
-            actions,
+            f"{purpose} {alias}",
+            tuple(f"kms:{action}" for action in actions),
             arn,
             ("ForAnyValue:StringEquals", "kms:ResourceAliases", (alias,)) if alias else None,
         )

@@ -40,8 +40,12 @@ _ON_EXECUTIONS: Final = (
     "StopPipelineExecution",
     "UpdatePipelineExecution",
 )
+_DESCRIBING: Final = ("sagemaker:Describe", "elasticmapreduce:DescribeStep", "emr-serverless:GetJobRun")
 _ANSWERS: Final = ("SendPipelineExecutionStepFailure", "SendPipelineExecutionStepSuccess")
 _QUEUE: Final = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+_NAMED_WHOLE: Final = 61
+"""Characters of a pipeline's name that its schedules have whole, with ``-1`` to ``-99`` behind where there are several."""
+_CUT: Final = 50
 _SCHEDULE: Final = ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")
 
 
@@ -107,12 +111,15 @@ def policies(definition: PipelineDefinition, name: str, account: Account) -> tup
     known = Patterns(definition, name, place, account.values)
     permissions = Permissions(known, account.role)
     found = []
+    titles: Counter[str] = Counter()
     for role, services in permissions.roles.items():
         title = "execution" if role == account.role else f"job-{role.partition(':role/')[2].replace('/', '-')}"
+        titles[title] += 1
+        title += f"-{titles[title]}" if titles[title] > 1 else ""
         statements = [item for items in services.values() for item in items]
         found.append(Principal(title, _document(statements), _trust(services, place), role))
     looked_at = _looking(permissions.roles[account.role]["sagemaker.amazonaws.com"])
-    found.append(Principal("deployer", _document([*_deploying(name, account), *looked_at])))
+    found.append(Principal("deployer", _document([*_deploying(name, account), *looked_at, *permissions.results()])))
     start = [Statement("Start", ("sagemaker:StartPipelineExecution",), arn) for arn in _pipeline(name, place)]
     scheduler = _trust(["scheduler.amazonaws.com"], place)
     found.append(Principal("scheduler", _document(start), scheduler, account.scheduler_role))
@@ -148,7 +155,8 @@ def _deploying(name: str, account: Account) -> Iterator[Statement]:
         yield Statement("CodeList", ("s3:ListBucket",), f"arn:{place.partition}:s3:::{bucket}", prefix)
     if account.scheduler_role:
         actions = tuple(f"scheduler:{action}" for action in _SCHEDULE)
-        yield Statement("Schedules", actions, place.arn("scheduler", f"schedule/default/{name[:50]}*"))
+        for schedule in (name, f"{name}-?", f"{name}-??") if len(name) <= _NAMED_WHOLE else (f"{name[:_CUT]}*",):
+            yield Statement("Schedules", actions, place.arn("scheduler", f"schedule/default/{schedule}"))
         yield Statement("SchedulesList", ("scheduler:ListSchedules",), "*")
         yield passing(account.scheduler_role, "scheduler.amazonaws.com")
 
@@ -156,7 +164,7 @@ def _deploying(name: str, account: Account) -> Iterator[Statement]:
 def _looking(statements: Iterable[Statement]) -> Iterator[Statement]:
     """Describing what steps made: metrics of a comparison, results of the tasks of a group."""
     for item in statements:
-        described = tuple(action for action in item.actions if action.startswith("sagemaker:Describe"))
+        described = tuple(action for action in item.actions if action.startswith(_DESCRIBING))
         if described:
             yield Statement(f"Describe {item.purpose}", described, item.resource)
 

@@ -7,6 +7,7 @@ queue, ``{"service_config": {"sagemaker": {"events_queue": "airflow-sagemaker-ev
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ from sagemaker_provider.definition.step_types import (
 )
 
 DEFAULT_NAME: Final = "airflow-sagemaker-events"
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 EXTRA: Final = "events_queue"
 """Member of a connection's ``service_config`` for ``sagemaker`` that names the queue."""
 STEPS: Final = "ListPipelineExecutionSteps"
@@ -106,8 +108,12 @@ def create(events: Any, sqs: Any, name: str = DEFAULT_NAME) -> Events:
 
     :param events: boto3 client of EventBridge.
     :param sqs: boto3 client of SQS.
-    :raises EventsError: a rule or queue of this name was made by something else.
+    :raises EventsError: a rule or queue of this name was made by something else, or none can have the name.
     """
+    if not _NAME.fullmatch(name):
+        raise EventsError(
+            f"{name!r} is no name of both a rule and a queue: 1 to 64 letters, digits, hyphens and underscores"
+        )
     _refuse_others(events, sqs, name)
     rule_arn = events.put_rule(
         Name=name,

@@ -98,7 +98,7 @@ def due(request: Mapping[str, Any], now: datetime) -> dict[str, Any] | None:
     if start and start <= now:
         del result["StartDate"]
         if match := re.fullmatch(r"rate\((\d+) (\w+)\)", result["ScheduleExpression"]):
-            rate = timedelta(**{match[2]: int(match[1])})
+            rate = timedelta(**{f"{match[2].rstrip('s')}s": int(match[1])})
             passed = (now.timestamp() - start.timestamp()) // rate.total_seconds()
             start += rate * (int(passed) + 1)
             if end and start > end:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sagemaker_provider.definition import DefinitionError, Get, Join, PipelineDefinition
+from sagemaker_provider.definition import DefinitionError, Get, Join, PipelineDefinition, shapes
 from sagemaker_provider.definition.expressions import decode
 from sagemaker_provider.operators.names import pipeline_name
 
@@ -166,7 +166,28 @@ def _deploy_members(text: str) -> dict[str, Any]:
     forms = {"pipeline": dict, "schedules": list, "date_parameters": dict}
     if not isinstance(data, dict) or not all(isinstance(data.get(key, kind()), kind) for key, kind in forms.items()):
         raise ValueError("is not what a conversion writes: an object with pipeline, schedules and date_parameters")
+    shape = shapes.request_shape("sagemaker", "CreatePipeline")
+    wrong = [item for item in shapes.mismatches(data.get("pipeline", {}), shape, "pipeline") if item.kind != "missing"]
+    for number, request in enumerate(data.get("schedules", ())):
+        wrong += _not_scheduled(request, f"schedules[{number}]")
+    problems = [f"{item.place}: {item.message}" for item in wrong]
+    problems += [
+        f"date_parameters.{name}: {value!r} is no template"
+        for name, value in data.get("date_parameters", {}).items()
+        if not isinstance(value, str)
+    ]
+    if problems:
+        raise ValueError("; ".join(problems))
     return data
+
+
+def _not_scheduled(request: Any, place: str) -> Iterator[shapes.Mismatch]:
+    """What keeps an entry of ``schedules`` from being a request of CreateSchedule without ``Target.Arn`` and ``RoleArn``."""
+    shape = shapes.request_shape("scheduler", "CreateSchedule")
+    optional = frozenset([f"{place}.Target.Arn", f"{place}.Target.RoleArn"])
+    dates = ("StartDate", "EndDate")  # text here
+    plain = {key: value for key, value in request.items() if key not in dates} if isinstance(request, dict) else request
+    return shapes.mismatches(plain, shape, place, optional)
 
 
 def owner_by_name(name: str, tagged: str | None) -> str | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def policy(args: Namespace) -> int:
     """``policy``: what everybody who has to do with pipelines may do; no call is made."""
     from sagemaker_provider.definition import DefinitionError, PipelineDefinition
-    from sagemaker_provider.definition.findings import located
+    from sagemaker_provider.definition.findings import errors, located
     from sagemaker_provider.definition.policy import Account, policies
     from sagemaker_provider.operators.converted import read_converted
 
@@ -56,6 +56,11 @@ def policy(args: Namespace) -> int:
             return FOUND
         except ValueError as error:
             return usage_error(str(error))
+        if wrong := errors(definition.validate()):
+            show(path, located(wrong, file=path), None, None)
+            return FOUND
+        if converted.name in [name for name, _, _ in found]:
+            return usage_error(f"there are several pipelines called {converted.name!r}; nothing is written")
         principals, findings = policies(definition, converted.name, account)
         found.append((converted.name, principals, located(findings, file=path)))
     if folder is not None:

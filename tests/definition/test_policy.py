@@ -180,7 +180,7 @@ def test_an_experiment_needs_just_these_actions() -> None:
         ([{"Get": "Steps.STraining.ModelArtifacts.S3ModelArtifacts"}], ["out/models/*"]),
         (["s3://out/models/a/model.tar.gz", "s3://out/models/b/"], ["out/models/a/model.tar.gz", "out/models/b/*"]),
         ([{"Std:Join": {"On": "/", "Values": ["s3://out", {"Get": "Parameters.where"}, "x"]}}], ["out/models/x"]),
-        ([{"Get": "Parameters.unknown"}], ["out/models/*"]),
+        ([{"Get": "Parameters.unknown"}], ["UNKNOWN-unknown"]),
     ],
 )
 def test_a_cleanup_step_deletes_what_it_names_or_the_step_wrote(uris: Any, expected: list[str]) -> None:
@@ -207,6 +207,152 @@ def test_a_new_cluster_needs_its_roles_and_no_other_cluster() -> None:
     ]
 
 
+PREPARED = "Steps.SProcessing.ProcessingOutputConfig.Outputs['train'].S3Output.S3Uri"
+
+
+def processing(uri: Any = "s3://b/prep/train", **config: Any) -> dict[str, Any]:
+    s3 = {"S3Uri": uri, "LocalPath": "/opt/ml/processing/train", "S3UploadMode": "EndOfJob"}
+    outputs = [{"OutputName": "train", "S3Output": s3}]
+    raw = [{"InputName": "i", "S3Input": {"S3Uri": "s3://raw/x", "LocalPath": "/i", "S3DataType": "S3Prefix"}}]
+    job = {"RoleArn": ROLE, "ProcessingInputs": raw, "ProcessingOutputConfig": {"Outputs": outputs, **config}}
+    return step("Processing", job)
+
+
+def reading(value: Any, role: str = ROLE) -> dict[str, Any]:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": value}}
+    return step(
+        "Training", {**TRAINING, "RoleArn": role, "InputDataConfig": [{"ChannelName": "c", "DataSource": source}]}
+    )
+
+
+def conditions_of(principal: Principal, action: str) -> list[str]:
+    return [
+        value
+        for item in principal.policy["Statement"]
+        if action in item["Action"]
+        for value in item.get("Condition", {}).get("StringLike", {}).get("s3:prefix", ())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"Get": PREPARED}, "b/prep/train*"),  # its prefix is listed as it is
+        ({"Get": "Steps.SProcessing.ProcessingInputs['i'].S3Input.S3Uri"}, "raw/x*"),
+        ({"Std:Join": {"On": "/", "Values": ["s3://own", {"Get": "Steps.SProcessing.ProcessingJobName"}]}}, "own/*"),
+        ({"Std:Join": {"On": "/", "Values": [{"Get": PREPARED}, "part"]}}, "b/prep/train/part*"),
+    ],
+)
+def test_a_place_that_another_step_names(value: Any, expected: str) -> None:
+    role = "arn:aws:iam::123456789012:role/Other"
+    principals, codes = made(processing(), reading(value, role))
+    assert resources(principals["job-Other"], "s3:GetObject") == [f"arn:aws:s3:::{expected}"]
+    assert conditions_of(principals["job-Other"], "s3:ListBucket") == [expected.partition("/")[2]]
+    assert "SMP855" not in codes
+
+
+def test_a_chain_of_places() -> None:
+    second = step(
+        "Transform",
+        {"TransformOutput": {"S3OutputPath": {"Std:Join": {"On": "/", "Values": [{"Get": PREPARED}, "b"]}}}},
+    )
+    third = reading({"Get": "Steps.STransform.TransformOutput.S3OutputPath"}, "arn:aws:iam::123456789012:role/Other")
+    principals, _ = made(processing(), second, third)
+    assert resources(principals["job-Other"], "s3:GetObject") == ["arn:aws:s3:::b/prep/train/b*"]
+
+
+def test_a_loop_over_known_places() -> None:
+    inner = reading({"Get": "ForEach.CurrentItem"}, "arn:aws:iam::123456789012:role/Other")
+    inner["Arguments"]["OutputDataConfig"] = {
+        "S3OutputPath": {"Std:Join": {"On": "/", "Values": [{"Get": "ForEach.CurrentItem"}, "out"]}}
+    }
+    loop = {"IterableItems": ["s3://x/a", "s3://y/b"], "ForEachBody": [inner]}
+    principals, codes = made(step("ForEach", loop))
+    assert resources(principals["job-Other"], "s3:GetObject") == ["arn:aws:s3:::x/a*", "arn:aws:s3:::y/b*"]
+    assert resources(principals["job-Other"], "s3:PutObject") == ["arn:aws:s3:::x/a/out/*", "arn:aws:s3:::y/b/out/*"]
+    assert codes == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"InputDataConfig": [{"ChannelName": "c", "DataSource": {"S3DataSource": {"S3Uri": {"Get": "Steps.SLambda.OutputParameters['u']"}}}}]},
+        {"OutputDataConfig": {"S3OutputPath": {"Get": "Steps.SLambda.OutputParameters['u']"}}},
+        {"RoleArn": {"Get": "Steps.SLambda.OutputParameters['u']"}},
+        {"AlgorithmSpecification": {"TrainingImage": {"Get": "Steps.SLambda.OutputParameters['u']"}}},
+    ],
+)  # fmt: skip
+def test_what_only_a_run_knows_is_told(arguments: dict[str, Any]) -> None:
+    function = step("Lambda", {}, FunctionArn="arn:aws:lambda:us-west-2:123456789012:function:f")
+    principals, codes = made(function, step("Training", {**TRAINING, **arguments}))
+    assert codes == ["SMP855"]
+    assert "arn:aws:iam::123456789012:role/*" not in resources(principals["execution"], "iam:PassRole")
+
+
+def test_a_role_that_another_step_names() -> None:
+    training = step("Training", {**TRAINING, "RoleArn": {"Get": "Steps.SProcessing.RoleArn"}})
+    principals, _ = made(processing(), training)
+    assert resources(principals["execution"], "iam:PassRole") == [ROLE]
+
+
+def test_the_best_model_of_an_automl_job_may_be_read() -> None:
+    auto = step("AutoML", {"RoleArn": ROLE, "OutputDataConfig": {"S3OutputPath": "s3://auto/out"}})
+    best = {"Get": "Steps.SAutoML.BestCandidate.InferenceContainers[0].ModelDataUrl"}
+    role = "arn:aws:iam::123456789012:role/Model"
+    model = step("Model", {"ExecutionRoleArn": role, "PrimaryContainer": {"ModelDataUrl": best}})
+    principals, _ = made(auto, model)
+    assert resources(principals["job-Model"], "s3:GetObject") == ["arn:aws:s3:::auto/out/*"]
+
+
+def test_captured_data_is_written_with_the_role_of_the_model() -> None:
+    role = "arn:aws:iam::123456789012:role/Model"
+    model = step("Model", {"ExecutionRoleArn": role, "PrimaryContainer": {"ModelDataUrl": "s3://m/model.tar.gz"}})
+    config = {
+        "ProductionVariants": [{"ModelName": {"Get": "Steps.SModel.ModelName"}}],
+        "DataCaptureConfig": {"DestinationS3Uri": "s3://cap/x"},
+        "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://async/o", "S3FailurePath": "s3://async/f"}},
+    }
+    principals, _ = made(model, step("EndpointConfig", config))
+    assert resources(principals["job-Model"], "s3:PutObject") == [
+        f"arn:aws:s3:::{place}/*" for place in ("async/f", "async/o", "cap/x")
+    ]
+
+
+def test_what_the_sdk_writes_in_quotes_may_be_read() -> None:
+    script = {"HyperParameters": {"sagemaker_submit_directory": '"s3://code/sourcedir.tar.gz"'}}
+    principals, _ = made(step("Training", {**TRAINING, **script}))
+    assert "arn:aws:s3:::code/sourcedir.tar.gz*" in resources(principals["execution"], "s3:GetObject")
+
+
+def test_who_reads_may_decrypt() -> None:
+    key = "arn:aws:kms:us-west-2:123456789012:key/1234"
+    principals, _ = made(processing(KmsKeyId=key), reading({"Get": PREPARED}, "arn:aws:iam::123456789012:role/Other"))
+    assert resources(principals["job-Other"], "kms:Decrypt") == [key]
+    assert resources(principals["job-Other"], "kms:Encrypt") == []
+
+
+def test_an_alias_says_where_its_key_is() -> None:
+    output = {"S3OutputPath": "s3://out/models", "KmsKeyId": "arn:aws:kms:eu-west-1:999999999999:alias/mine"}
+    principals, _ = made(step("Training", {**TRAINING, "OutputDataConfig": output}))
+    assert resources(principals["execution"], "kms:Decrypt") == ["arn:aws:kms:eu-west-1:999999999999:key/*"]
+
+
+def test_baselines_without_a_place_have_placeholders() -> None:
+    check = step("QualityCheck", {}, SuppliedBaselineStatistics={"Get": "Parameters.St"})
+    principals, codes = made(check, parameters=[{"Name": "St", "Type": "String"}])
+    assert "SMP851" in codes
+    assert "arn:aws:s3:::UNKNOWN-St/*" in resources(principals["execution"], "s3:GetObject")
+
+
+def test_roles_of_like_names_have_policies_of_their_own() -> None:
+    models = [
+        {"Name": name, "Type": "Model", "Arguments": {"ExecutionRoleArn": f"arn:aws:iam::123456789012:role/{role}"}}
+        for name, role in (("A", "a/b"), ("B", "a-b"))
+    ]
+    principals, _ = made(*models)
+    assert {"job-a-b", "job-a-b-2"} <= set(principals)
+
+
 def test_a_new_application_is_made_started_and_taken_away() -> None:
     job = {"jobDriver": {"sparkSubmit": {"entryPoint": "s3://b/x.py"}}}
     arguments = {
@@ -223,6 +369,44 @@ def test_a_new_application_is_made_started_and_taken_away() -> None:
     assert {resource for action in made_there for resource in resources(execution, action)} == {"*", applications}
     assert resources(execution, "emr-serverless:StartJobRun") == [applications]
     assert resources(execution, "emr-serverless:GetJobRun") == [f"{applications}/jobruns/*"]
+
+
+def test_logs_of_emr_serverless() -> None:
+    job = {
+        "jobDriver": {"sparkSubmit": {"entryPoint": "s3://b/x.py"}},
+        "configurationOverrides": {"monitoringConfiguration": {"cloudWatchLoggingConfiguration": {"enabled": True}}},
+    }
+    principals, _ = made(step("EMRServerless", {"ApplicationId": "a", "ExecutionRoleArn": ROLE, "JobConfig": job}))
+    logs = "arn:aws:logs:us-west-2:123456789012:log-group:/aws/emr-serverless*"
+    assert resources(principals["execution"], "logs:PutLogEvents") == [logs]
+    assert resources(principals["execution"], "logs:DescribeLogGroups") == ["*"]
+
+
+def test_a_query_as_input_is_told() -> None:
+    query = {
+        "AthenaDatasetDefinition": {
+            "Catalog": "c",
+            "Database": "d",
+            "QueryString": "select 1",
+            "OutputS3Uri": "s3://a/o",
+            "OutputFormat": "PARQUET",
+        }
+    }
+    job = step("Processing", {"RoleArn": ROLE, "ProcessingInputs": [{"InputName": "q", "DatasetDefinition": query}]})
+    assert made(job)[1] == ["SMP853"]
+
+
+def test_emr_in_china_is_called_either_way() -> None:
+    role = "arn:aws-cn:iam::123456789012:role/R"
+    config = {"Instances": {}, "ServiceRole": role, "AutoScalingRole": role}
+    principals, _ = made(step("EMR", {"ClusterConfig": config}), role=role, region="cn-north-1")
+    passed = [
+        item["Condition"]["StringEquals"]["iam:PassedToService"]
+        for item in principals["execution"].policy["Statement"]
+        if "iam:PassRole" in item["Action"]
+    ]
+    assert ["elasticmapreduce.amazonaws.com", "elasticmapreduce.amazonaws.com.cn"] in passed
+    assert ["application-autoscaling.amazonaws.com", "application-autoscaling.amazonaws.com.cn"] in passed
 
 
 def test_places_are_as_narrow_as_the_definition_says() -> None:
@@ -409,9 +593,8 @@ def test_who_deploys_schedules_and_answers() -> None:
     assert pipeline in resources(deployer, "sagemaker:UpdatePipeline")
     assert resources(deployer, "s3:PutObject") == ["arn:aws:s3:::bucket/code/*"]
     assert set(resources(deployer, "iam:PassRole")) == {ROLE, scheduler}
-    assert resources(deployer, "scheduler:CreateSchedule") == [
-        "arn:aws:scheduler:us-west-2:123456789012:schedule/default/Churn*"
-    ]
+    schedules = "arn:aws:scheduler:us-west-2:123456789012:schedule/default/Churn"
+    assert resources(deployer, "scheduler:CreateSchedule") == [schedules, f"{schedules}-?", f"{schedules}-??"]
 
 
 def test_the_deployer_may_look_at_what_the_steps_made() -> None:

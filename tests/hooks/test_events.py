@@ -28,6 +28,14 @@ def test_created_shown_and_deleted_and_each_twice(local_sagemaker: Any) -> None:
     assert "QueueUrls" not in both[1].list_queues()
 
 
+@pytest.mark.parametrize("name", ["my.events", "", "x" * 65])
+def test_a_name_that_one_of_them_cannot_have(local_sagemaker: Any, name: str) -> None:
+    both = clients(local_sagemaker)
+    with pytest.raises(events.EventsError, match="is no name of both"):
+        events.create(*both, name)
+    assert both[0].list_rules()["Rules"] == []
+
+
 def test_only_the_rule_may_send(local_sagemaker: Any) -> None:
     both = clients(local_sagemaker)
     made = events.create(*both, "mine")

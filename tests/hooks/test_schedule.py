@@ -150,6 +150,13 @@ def test_a_pipeline_that_could_not_start_is_not_scheduled(client: Any, pipeline:
     assert of_pipeline(client, pipeline["PipelineArn"]) == []
 
 
+def test_a_rate_of_one_in_the_plural_or_not() -> None:
+    now = datetime(2026, 6, 1, 12, 30, tzinfo=timezone.utc)
+    for unit in ("hour", "hours"):
+        request = {"ScheduleExpression": f"rate(1 {unit})", "StartDate": "2026-06-01T00:00:00Z"}
+        assert due(request, now)["StartDate"] == "2026-06-01T13:00:00Z"
+
+
 def test_a_rate_that_goes_on_is_not_updated(client: Any, pipeline: Any) -> None:
     request = {**DAILY, "ScheduleExpression": "rate(1 minutes)", "StartDate": "2020-01-01T00:00:30Z"}
     arn = pipeline["PipelineArn"]

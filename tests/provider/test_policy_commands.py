@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Commands
@@ -59,20 +60,70 @@ def test_the_region_of_the_environment_and_the_role_of_the_conversion(
 
 
 def test_values_of_parameters(command: Commands) -> None:
+    job = {
+        "AppSpecification": {"ImageUri": {"Get": "Parameters.Image"}},
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}
+        },
+        "RoleArn": "arn:aws:iam::123456789012:role/R",
+    }
     definition = {
-        "Parameters": [{"Name": "Function", "Type": "String"}],
-        "Steps": [{"Name": "S", "Type": "Lambda", "FunctionArn": {"Get": "Parameters.Function"}, "Arguments": {}}],
+        "Parameters": [{"Name": "Image", "Type": "String"}],
+        "Steps": [{"Name": "S", "Type": "Processing", "Arguments": job}],
     }
     (command.folder / "d.json").write_text(json.dumps(definition))
     unknown = command("policy", "d.json", *WHERE)
     assert unknown.code == 0
     assert "SMP851" in unknown.out
-    assert "function:UNKNOWN-Function" in unknown.out
+    assert "repository/UNKNOWN-Image" in unknown.out
     assert command("policy", "d.json", *WHERE, "--strict").code == 1
-    arn = "arn:aws:lambda:us-west-2:123456789012:function:mine"
-    known = command("policy", "d.json", *WHERE, "--strict", "--parameter", f"Function={arn}")
+    image = "123456789012.dkr.ecr.us-west-2.amazonaws.com/mine:1"
+    known = command("policy", "d.json", *WHERE, "--strict", "--parameter", f"Image={image}")
     assert known.code == 0
-    assert arn in known.out
+    assert "arn:aws:ecr:us-west-2:123456789012:repository/mine" in known.out
+
+
+def test_definitions_with_errors_get_no_policy(command: Commands) -> None:
+    steps = [
+        {"Name": "S", "Type": "Callback", "Arguments": {}},
+        {"Name": "C", "Type": "Cleanup", "Arguments": {"Resources": {}}},
+        {"Name": "L", "Type": "Lambda", "Arguments": {}},
+    ]
+    (command.folder / "d.json").write_text(json.dumps({"Steps": steps}))
+    found = command("policy", "d.json", *WHERE, "--output", "iam")
+    assert found.code == 1
+    assert all(f"Steps.{name}" in found.out for name in "SCL")
+    assert not (command.folder / "iam").exists()
+
+
+def test_two_pipelines_of_one_name(command: Commands) -> None:
+    for folder in ("a", "b"):
+        (command.folder / folder).mkdir()
+        steps = [{"Name": "S", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}]
+        (command.folder / folder / "z.pipeline.json").write_text(json.dumps({"Steps": steps}))
+    found = command("policy", "a/z.pipeline.json", "b/z.pipeline.json", *WHERE, "--output", "iam")
+    assert (found.code, "several pipelines called 'z'" in found.err) == (2, True)
+    assert not (command.folder / "iam").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"pipeline": {"Tags": "x"}}, "pipeline.Tags: must be a list"),
+        ({"pipeline": {"ParallelismConfiguration": 3}}, "pipeline.ParallelismConfiguration: must be an object"),
+        ({"pipeline": {"RoleArn": 5}}, "pipeline.RoleArn"),
+        ({"schedules": [1]}, "schedules[0]: must be an object"),
+        ({"schedules": [{}]}, "schedules[0].Name: is required"),
+        ({"date_parameters": {"d": 1}}, "date_parameters.d: 1 is no template"),
+    ],
+)
+def test_files_beside_a_definition_that_are_of_another_form(command: Commands, told: Any, said: str) -> None:
+    (command.folder / "z.pipeline.json").write_text(
+        json.dumps({"Steps": [{"Name": "S", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}]})
+    )
+    (command.folder / "z.deploy.json").write_text(json.dumps(told))
+    found = command("policy", "z.pipeline.json", *WHERE)
+    assert (found.code, said in found.err) == (2, True), found.err
 
 
 @pytest.mark.parametrize(
