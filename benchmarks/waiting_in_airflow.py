@@ -61,6 +61,12 @@ def main() -> int:
             seen = watch(airflow, args.tasks, lambda: len(local.calls) + sum(map(local.faults.hits, throttles)))
             for task in seen.failed:
                 print(task, *(log.read_text()[-3000:] for log in Path(folder, "logs").rglob(f"task_id={task}/*.log")))
+                for name in airflow.services:
+                    lines = Path(folder, f"{name}.log").read_text(errors="replace").splitlines()
+                    print(
+                        *(f"{name}: {line[:1000]}" for line in lines if f"{task} " in line or f"{task}'" in line),
+                        sep="\n",
+                    )
         throttled = {item.operation: local.faults.hits(item) for item in throttles}
         local.faults.clear()
         ends = {job["TrainingJobName"]: job["TrainingEndTime"].timestamp() for job in _jobs(local)}

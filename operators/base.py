@@ -16,6 +16,9 @@ from sagemaker_provider.operators.links import leave_links
 from sagemaker_provider.operators.step import StepDescription
 
 _LONGEST_PAUSE = 600.0
+_IN_WORKER = 60.0
+"""Seconds of a pause for which a task keeps its worker. A scheduler with much to do may not have noted yet that the task was deferred
+when it comes back, and takes it for lost then: "Executor reported that the task instance finished with state success"."""
 
 Found: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
 """Identifiers and Describe response of something that exists."""
@@ -100,7 +103,7 @@ class SageMakerStepOperator(StepDescription):
             "Trying again in %.0f s, as %s; %.0f s are left of retry_budget: %s", delay, why, left - delay, error
         )
         self._waited += delay
-        if self.deferrable:
+        if self.deferrable and delay > _IN_WORKER:
             self.defer(trigger=_time_trigger(delay), method_name="again", kwargs=self._carried)
         time.sleep(delay)
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTaskTimeout, timeout
+from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTaskTimeout, TaskDeferred, timeout
 from contexts import context
 from fake_aws import ServiceError
 
@@ -248,3 +248,25 @@ def test_a_task_that_goes_on_without_the_event_takes_up_its_job(local_sagemaker:
     first = task.start(context("m"))
     assert task.resume(context("m"))["ModelName"] == first["ModelName"]
     assert [call.operation for call in local_sagemaker.calls].count("CreateModel") == 1
+
+
+@pytest.mark.parametrize(("poll_interval", "leaves"), [(100, True), (40, False)])
+def test_long_pauses_are_spent_in_the_triggerer(
+    local_sagemaker: Any, mocker: Any, poll_interval: float, leaves: bool
+) -> None:
+    from sagemaker_provider.operators import SageMakerModelStepOperator
+
+    config = {"ExecutionRoleArn": "arn:aws:iam::123456789012:role/Work", "PrimaryContainer": {"Image": "image"}}
+    task = SageMakerModelStepOperator(task_id="m", config=config, aws_conn_id=None, poll_interval=poll_interval)
+    slept = mocker.patch("sagemaker_provider.operators.base.time.sleep")
+    local_sagemaker.faults.add("throttling", operation="CreateModel", times=3)
+    if leaves:
+        with pytest.raises(TaskDeferred) as deferral:
+            task.execute(context("m"))
+        assert deferral.value.method_name == "again"
+        assert 75 <= deferral.value.kwargs["waited"] <= 125
+        again = SageMakerModelStepOperator(task_id="m", config=config, aws_conn_id=None, poll_interval=poll_interval)
+        assert again.again(context("m"), **deferral.value.kwargs)["ModelName"].startswith("m-")
+    else:
+        assert task.execute(context("m"))["ModelName"].startswith("m-")
+        assert any(30 <= call.args[0] <= 50 for call in slept.call_args_list)
