@@ -107,7 +107,7 @@ def test_steps_run_one_after_the_other(emr: Any, local: SimpleNamespace) -> None
 
 
 def test_a_cluster_of_its_own_ends_with_its_step(emr: Any, local: SimpleNamespace) -> None:
-    slow(local, 0.3)
+    slow(local, 2)
     cluster_id = cluster(emr, step("a"), alive=False)
     listed = emr.list_clusters(ClusterStates=["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"])["Clusters"]
     assert cluster_id in [item["Id"] for item in listed]
