@@ -605,6 +605,21 @@ def test_the_deployer_may_look_at_what_the_steps_made() -> None:
     assert resources(principals["deployer"], "sagemaker:DescribeTrainingJob") == jobs
 
 
+def test_the_deployer_may_read_what_the_tasks_of_a_group_return() -> None:
+    files = [{"PropertyFileName": "xcom", "OutputName": "train", "FilePath": "xcom.json"}]
+    emr = {"ClusterId": "j-1", "StepConfig": {"HadoopJarStep": {"Jar": "s3://b/x.jar"}}}
+    job = {"ApplicationId": "a", "ExecutionRoleArn": ROLE, "JobConfig": {}}
+    principals, _ = made({**processing(), "PropertyFiles": files}, step("EMR", emr), step("EMRServerless", job))
+    deployer = principals["deployer"]
+    assert resources(deployer, "s3:GetObject") == ["arn:aws:s3:::b/prep/train/*"]
+    assert resources(deployer, "elasticmapreduce:DescribeStep") == [
+        "arn:aws:elasticmapreduce:us-west-2:123456789012:cluster/j-1"
+    ]
+    assert resources(deployer, "emr-serverless:GetJobRun") == [
+        "arn:aws:emr-serverless:us-west-2:123456789012:/applications/a/jobruns/*"
+    ]
+
+
 def test_no_one_else_may_do_it() -> None:
     principals, _ = made(step("Training", TRAINING))
     calls = [
